@@ -1,0 +1,153 @@
+// Package config is the one file a bridge is configured by: its keys, its defaults, and what is wrong with it.
+//
+// Every scalar key is also an environment variable (sip.domain is TUTTI_SIP_DOMAIN) and the common ones are flags.
+// A flag wins over the environment, the environment over the file, the file over the default.
+package config
+
+import "time"
+
+// Config is the configuration of a bridge. The mapstructure tags are the keys of the YAML file.
+type Config struct {
+	SIP         SIP          `mapstructure:"sip"`
+	HTTP        HTTP         `mapstructure:"http"`
+	Media       Media        `mapstructure:"media"`
+	State       State        `mapstructure:"state"`
+	Control     Control      `mapstructure:"control"`
+	Conferences []Conference `mapstructure:"conferences"`
+	Policy      Policy       `mapstructure:"policy"`
+	Log         Log          `mapstructure:"log"`
+}
+
+// SIP is the user agent for phones, PBXs and trunks.
+type SIP struct {
+	Listen            []string   `mapstructure:"listen" doc:"addresses to listen on: udp://, tcp:// or tls://HOST:PORT"`
+	Domain            string     `mapstructure:"domain" doc:"host part of our addresses; empty: the address that a phone dialled"`
+	TLS               KeyPair    `mapstructure:"tls"`
+	Users             []User     `mapstructure:"users" doc:"phones that may register"`
+	AuthenticateCalls bool       `mapstructure:"authenticate_calls" doc:"only users and trunks may dial in"`
+	Trunks            []Trunk    `mapstructure:"trunks" doc:"PBXs and providers to call through"`
+	Outbound          []Outbound `mapstructure:"outbound" doc:"which numbers and addresses may be dialled; none: only registered users"`
+	SRTP              string     `mapstructure:"srtp" doc:"encryption of calls that we make: none, optional or required" allowed:"none,optional,required"`
+	RingTime          Duration   `mapstructure:"ring_time" doc:"how long a call that we make may ring"`
+	MaxCallsPerSource int        `mapstructure:"max_calls_per_source" doc:"calls at once from one address"`
+	CallRate          int        `mapstructure:"call_rate" doc:"new calls a second from one address"`
+}
+
+// KeyPair names a certificate chain and its private key, PEM files.
+type KeyPair struct {
+	Certificate string `mapstructure:"certificate" doc:"PEM file with the certificate chain"`
+	Key         string `mapstructure:"key" doc:"PEM file with the private key"`
+}
+
+// User is a phone that may register.
+type User struct {
+	Name        string `mapstructure:"name"`
+	Password    string `mapstructure:"password" secret:"true"`
+	DisplayName string `mapstructure:"display_name"`
+}
+
+// Trunk is a PBX or provider.
+type Trunk struct {
+	Name      string `mapstructure:"name"`
+	Address   string `mapstructure:"address" doc:"HOST or HOST:PORT"`
+	Transport string `mapstructure:"transport" allowed:",udp,tcp,tls"`
+	User      string `mapstructure:"user"`
+	Password  string `mapstructure:"password" secret:"true"`
+	CallerID  string `mapstructure:"caller_id"`
+	SRTP      string `mapstructure:"srtp" allowed:",none,optional,required"`
+}
+
+// Outbound allows what matches to be dialled.
+type Outbound struct {
+	Match string `mapstructure:"match" doc:"a number or sip: address; * stands for anything"`
+	Trunk string `mapstructure:"trunk" doc:"name of the trunk for numbers; empty: the address is called directly"`
+}
+
+// HTTP is the page, the API and the WebSockets.
+type HTTP struct {
+	Listen  string   `mapstructure:"listen" doc:"plain HTTP, for this machine or a proxy; empty: none"`
+	TLS     HTTPTLS  `mapstructure:"tls"`
+	Tokens  []Token  `mapstructure:"tokens" doc:"operators' keys for the API over HTTP"`
+	Origins []string `mapstructure:"origins" doc:"further hosts whose pages may open our WebSockets"`
+}
+
+// HTTPTLS is HTTPS: a certificate from files, from ACME, or made by ourselves.
+type HTTPTLS struct {
+	Listen      string `mapstructure:"listen" doc:"HTTPS, for all other machines; empty: none"`
+	Certificate string `mapstructure:"certificate" doc:"PEM file; empty: a certificate that we make ourselves"`
+	Key         string `mapstructure:"key" doc:"PEM file"`
+	ACME        ACME   `mapstructure:"acme"`
+}
+
+// ACME gets the certificate from an authority such as Let's Encrypt (RFC 8555).
+type ACME struct {
+	Hosts     []string `mapstructure:"hosts" doc:"names to get a certificate for; none: no ACME"`
+	Email     string   `mapstructure:"email"`
+	Directory string   `mapstructure:"directory" doc:"URL of the authority; empty: Let's Encrypt"`
+}
+
+// Token is an operator's key.
+type Token struct {
+	Name  string `mapstructure:"name"`
+	Token string `mapstructure:"token" secret:"true"`
+}
+
+// Media is how sound and pictures travel.
+type Media struct {
+	Address    string    `mapstructure:"address" doc:"address that we tell others to send to; auto: the one that faces them"`
+	RTPPorts   PortRange `mapstructure:"rtp_ports" doc:"UDP ports for phones, FIRST-LAST"`
+	WebRTCPort int       `mapstructure:"webrtc_port" doc:"the one port for all browsers, UDP and TCP"`
+	Timeout    Duration  `mapstructure:"timeout" doc:"a leg that sends nothing for so long is ended; 0s: never"`
+	Width      int       `mapstructure:"width" doc:"of the composed picture, pixels"`
+	Height     int       `mapstructure:"height" doc:"of the composed picture, pixels"`
+	FrameRate  int       `mapstructure:"frame_rate" doc:"of the composed picture, frames a second"`
+}
+
+// State is where what must outlive the process lies.
+type State struct {
+	Directory string `mapstructure:"directory" doc:"empty: /var/lib/tutti as a service or root, else the XDG state directory"`
+}
+
+// Control is the socket of the command line.
+type Control struct {
+	Socket string `mapstructure:"socket" doc:"empty: /run/tutti/control.sock as a service or root, else in the XDG runtime directory"`
+}
+
+// Conference is one known beforehand.
+type Conference struct {
+	Name   string `mapstructure:"name" doc:"what is dialled, and the page's path"`
+	Title  string `mapstructure:"title"`
+	Layout string `mapstructure:"layout" allowed:",grid,speaker,single"`
+}
+
+// Policy limits what strangers can start.
+type Policy struct {
+	AdHoc           bool `mapstructure:"ad_hoc" doc:"dialling or opening an unknown name makes that conference"`
+	MaxConferences  int  `mapstructure:"max_conferences"`
+	MaxParticipants int  `mapstructure:"max_participants" doc:"of one conference"`
+	MaxLegs         int  `mapstructure:"max_legs" doc:"phones and browsers at once, in all"`
+	MaxPerSource    int  `mapstructure:"max_per_source" doc:"phones and browsers at once from one address"`
+}
+
+// Log is what is written and how.
+type Log struct {
+	Level  string `mapstructure:"level" allowed:"debug,info,warn,error"`
+	Format string `mapstructure:"format" allowed:"text,json"`
+}
+
+// Default is the configuration of a bridge that was told nothing.
+func Default() Config {
+	return Config{
+		SIP: SIP{
+			Listen:            []string{"udp://0.0.0.0:5060", "tcp://0.0.0.0:5060"},
+			SRTP:              "none",
+			RingTime:          Duration(time.Minute),
+			MaxCallsPerSource: 100,
+			CallRate:          50,
+		},
+		HTTP:   HTTP{Listen: "localhost:8080", TLS: HTTPTLS{Listen: ":8443"}},
+		Media:  Media{Address: "auto", RTPPorts: PortRange{20000, 29999}, WebRTCPort: 40000, Timeout: Duration(time.Minute), Width: 1280, Height: 720, FrameRate: 25},
+		Policy: Policy{AdHoc: true, MaxConferences: 500, MaxParticipants: 500, MaxLegs: 2000, MaxPerSource: 200},
+		Log:    Log{Level: "info", Format: "text"},
+	}
+}

@@ -1,0 +1,145 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// bridge is a running tutti serve.
+type bridge struct {
+	t      testing.TB
+	dir    string
+	sip    string // HOST:PORT
+	http   string // http://HOST:PORT
+	socket string
+	cmd    *exec.Cmd
+	mu     sync.Mutex // guards log
+	log    strings.Builder
+}
+
+func builtBinary(t testing.TB) string {
+	t.Helper()
+	name := os.Getenv("TUTTI_E2E")
+	if name == "" {
+		t.Skip("TUTTI_E2E does not name the binary to test; make e2e does")
+	}
+	return name
+}
+
+// newBridge starts a bridge on ports of its own. extra is YAML added to its configuration.
+func newBridge(t testing.TB, extra string, args ...string) *bridge {
+	t.Helper()
+	b := &bridge{t: t, dir: t.TempDir()}
+	sip, web, media := freePort(t), freePort(t), freePort(t)
+	b.sip = fmt.Sprintf("127.0.0.1:%d", sip)
+	b.http = fmt.Sprintf("http://localhost:%d", web)
+	b.socket = filepath.Join(b.dir, "control.sock")
+	config := filepath.Join(b.dir, "tutti.yaml")
+	text := fmt.Sprintf(`http: {listen: "localhost:%d", tls: {listen: ""}}
+media: {address: 127.0.0.1, webrtc_port: %d, rtp_ports: %s}
+state: {directory: %s}
+control: {socket: %s}
+`, web, media, rtpPorts(t), b.dir, b.socket)
+	if !strings.Contains(extra, "sip:") {
+		text += "sip: {listen: ['udp://" + b.sip + "', 'tcp://" + b.sip + "']}\n"
+	}
+	text += strings.ReplaceAll(extra, "SIPADDRESS", b.sip)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.cmd = exec.Command(builtBinary(t), append([]string{"serve", "--config", config}, args...)...)
+	b.cmd.Stdout = &lockedWriter{&b.mu, &b.log}
+	b.cmd.Stderr = b.cmd.Stdout
+	if err := b.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.stop)
+	eventually(t, 15*time.Second, "the bridge's health", func() bool {
+		r, err := http.Get(b.http + "/healthz")
+		if err != nil {
+			return false
+		}
+		r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	})
+	return b
+}
+
+func (b *bridge) uri(conference string) string { return "sip:" + conference + "@" + b.sip }
+
+func (b *bridge) output() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.String()
+}
+
+// cli runs a command of the command line and returns what it printed.
+func (b *bridge) cli(args ...string) string {
+	b.t.Helper()
+	out, err := b.try(args...)
+	if err != nil {
+		b.t.Fatalf("tutti %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (b *bridge) try(args ...string) (string, error) {
+	cmd := exec.Command(b.cmd.Path, append(args, "--server", "unix:"+b.socket)...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), err
+}
+
+// get asks the API over the control socket.
+func (b *bridge) get(path string, into any) {
+	b.t.Helper()
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", b.socket)
+	}, TLSClientConfig: &tls.Config{}}}
+	defer client.CloseIdleConnections()
+	r, err := client.Get("http://tutti" + path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		b.t.Fatalf("GET %s: %s %v\n%s", path, r.Status, err, body)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		b.t.Fatalf("GET %s: %v\n%s", path, err, body)
+	}
+}
+
+// stop ends the bridge as systemd would; it has ten seconds.
+func (b *bridge) stop() {
+	if b.cmd.ProcessState != nil {
+		return
+	}
+	start := time.Now()
+	b.cmd.Process.Signal(syscall.SIGTERM)
+	if err := b.cmd.Wait(); err != nil {
+		b.t.Errorf("the bridge ended with %v\n%s", err, b.output())
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		b.t.Errorf("the bridge took %v to end", took)
+	}
+	if b.t.Failed() {
+		b.t.Logf("the bridge said:\n%s", b.output())
+	}
+}

@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"testing"
+)
+
+// sound is mono PCM.
+type sound struct {
+	rate    int // Hz
+	samples []int16
+}
+
+// tone is a sine of the given frequency, Hz, and level, dBFS (0 is a full-scale sine).
+func tone(rate int, hz, level float64, seconds int) sound {
+	amplitude := 32767 * math.Pow(10, level/20)
+	s := sound{rate: rate, samples: make([]int16, rate*seconds)}
+	for i := range s.samples {
+		s.samples[i] = int16(amplitude * math.Sin(2*math.Pi*hz*float64(i)/float64(rate)))
+	}
+	return s
+}
+
+// pulsed lets a tone sound for on of every period, seconds, so that noise suppression does not take it for noise.
+func (s sound) pulsed(on, period float64) sound {
+	out := sound{rate: s.rate, samples: make([]int16, len(s.samples))}
+	for i, v := range s.samples {
+		if math.Mod(float64(i)/float64(s.rate), period) < on {
+			out.samples[i] = v
+		}
+	}
+	return out
+}
+
+// last is the end of a sound.
+func (s sound) last(seconds float64) sound {
+	n := min(len(s.samples), int(seconds*float64(s.rate)))
+	return sound{s.rate, s.samples[len(s.samples)-n:]}
+}
+
+func (s sound) seconds() float64 { return float64(len(s.samples)) / float64(s.rate) }
+
+// level is how loud one frequency is, dBFS of a sine, by the Goertzel algorithm over the whole sound.
+func (s sound) level(hz float64) float64 {
+	if len(s.samples) == 0 {
+		return math.Inf(-1)
+	}
+	w := 2 * math.Pi * hz / float64(s.rate)
+	c := 2 * math.Cos(w)
+	var s1, s2 float64
+	for i, v := range s.samples {
+		// A Hann window keeps strong neighbours out of the measurement.
+		h := 1 - math.Cos(2*math.Pi*float64(i)/float64(len(s.samples)))
+		s0 := h*float64(v) + c*s1 - s2
+		s2, s1 = s1, s0
+	}
+	power := s1*s1 + s2*s2 - c*s1*s2
+	amplitude := 2 * math.Sqrt(max(power, 1e-9)) / float64(len(s.samples))
+	return 20 * math.Log10(amplitude/32767)
+}
+
+// gaps counts frames of 20 ms in which a tone that should be steady is more than 20 dB below its level in the whole.
+func (s sound) gaps(hz float64) int {
+	whole, n, gaps := s.level(hz), s.rate/50, 0
+	for at := 0; at+n <= len(s.samples); at += n {
+		if (sound{s.rate, s.samples[at : at+n]}).level(hz) < whole-20 {
+			gaps++
+		}
+	}
+	return gaps
+}
+
+func (s sound) write(t testing.TB, file string) {
+	t.Helper()
+	data := make([]byte, 44+2*len(s.samples))
+	le := binary.LittleEndian
+	copy(data, "RIFF")
+	le.PutUint32(data[4:], uint32(36+2*len(s.samples)))
+	copy(data[8:], "WAVEfmt ")
+	le.PutUint32(data[16:], 16)
+	le.PutUint16(data[20:], 1) // PCM
+	le.PutUint16(data[22:], 1) // mono
+	le.PutUint32(data[24:], uint32(s.rate))
+	le.PutUint32(data[28:], uint32(2*s.rate))
+	le.PutUint16(data[32:], 2)
+	le.PutUint16(data[34:], 16)
+	copy(data[36:], "data")
+	le.PutUint32(data[40:], uint32(2*len(s.samples)))
+	for i, v := range s.samples {
+		le.PutUint16(data[44+2*i:], uint16(v))
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readWAV reads 16-bit PCM, mono or the left channel; a file that is still being written has a length of 0 in its header.
+func readWAV(file string) (sound, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return sound{}, err
+	}
+	if len(data) < 44 || string(data[:4]) != "RIFF" {
+		return sound{}, fmt.Errorf("%s is not a WAV file (%d bytes)", file, len(data))
+	}
+	le := binary.LittleEndian
+	channels := int(le.Uint16(data[22:]))
+	s := sound{rate: int(le.Uint32(data[24:]))}
+	body := data[44:]
+	for i := 0; i+2*channels <= len(body); i += 2 * channels {
+		s.samples = append(s.samples, int16(le.Uint16(body[i:])))
+	}
+	return s, nil
+}

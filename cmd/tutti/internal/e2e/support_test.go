@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// eventually asks until the answer is yes. It is for events of other processes that only can be asked for.
+func eventually(t testing.TB, limit time.Duration, what string, yes func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !yes() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("%s: not within %v", what, limit)
+		case <-tick.C:
+		}
+	}
+}
+
+// freePort is a port that nobody has now, UDP and TCP.
+func freePort(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
+		l.Close()
+		if err == nil {
+			u.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+var rtpBlocks atomic.Int32
+
+// rtpPorts is a range of RTP ports for one bridge, below the ports that the kernel gives to others.
+func rtpPorts(testing.TB) string {
+	first := 12000 + 400*int(rtpBlocks.Add(1))
+	return fmt.Sprintf("%d-%d", first, first+399)
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// lockedWriter lets a process write while the test reads.
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// interrupt ends a process that the test started: asked first, then killed.
+func interrupt(cmd *exec.Cmd) {
+	if cmd == nil || cmd.Process == nil || cmd.ProcessState != nil {
+		return
+	}
+	cmd.Process.Signal(os.Interrupt)
+	done := make(chan struct{})
+	go func() { cmd.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		cmd.Process.Kill()
+		<-done
+	}
+}
+
+// makePicture makes a film of one colour in which a white bar moves, so that a frozen picture shows.
+func makePicture(t testing.TB, file, colour string, width, height, seconds int) {
+	t.Helper()
+	source := fmt.Sprintf("color=c=%s:s=%dx%d:r=15:d=%d", colour, width, height, seconds)
+	bar := fmt.Sprintf("color=c=white:s=%dx%d:r=15:d=%d", width/16, height/8, seconds)
+	args := []string{"-v", "error", "-y", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", bar,
+		"-filter_complex", "[0][1]overlay=x='mod(t*W/4,W)':y=H/16", "-pix_fmt", "yuv420p"}
+	switch filepath.Ext(file) {
+	case ".mp4":
+		args = append(args, "-c:v", "libx264", "-preset", "ultrafast", "-g", "15")
+	case ".mjpeg":
+		args = append(args, "-q:v", "4")
+	}
+	if out, err := exec.Command("ffmpeg", append(args, file)...).CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg: %v\n%s", err, out)
+	}
+}
