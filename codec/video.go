@@ -5,13 +5,6 @@ import (
 	"time"
 )
 
-// The largest picture that a decoder accepts and an encoder makes, in pixels. What claims more is refused before
-// memory is spent on it.
-const (
-	MaxWidth  = 1920
-	MaxHeight = 1088
-)
-
 // Video is a video payload format that the bridge can speak. A value, no registry.
 // Pictures are *image.YCbCr with 4:2:0 subsampling everywhere.
 type Video struct {
@@ -28,7 +21,7 @@ type Video struct {
 
 // VideoParams is what one encoder is made for.
 type VideoParams struct {
-	Width, Height int    // pixels, both even
+	Width, Height int    // pixels, both even; an encoder follows pictures of another size with a key frame
 	FrameRate     int    // frames a second
 	Bitrate       int    // bit/s
 	Fmtp          string // the far end's a=fmtp, "" for none
