@@ -51,3 +51,12 @@ func Reuse(img *image.YCbCr, w, h int) *image.YCbCr {
 	}
 	return image.NewYCbCr(size, image.YCbCrSubsampleRatio420)
 }
+
+// Part is what lies in r, which must be within the picture and begin at even coordinates.
+func (p Planes) Part(r image.Rectangle) Planes {
+	luma, chroma := r.Min.Y*p.YStride+r.Min.X, r.Min.Y/2*p.CStride+r.Min.X/2
+	p.Y, p.Cb, p.Cr = p.Y[luma:], p.Cb[chroma:], p.Cr[chroma:]
+	p.Width, p.Height = r.Dx(), r.Dy()
+	p.CWidth, p.CHeight = (r.Dx()+1)/2, (r.Dy()+1)/2
+	return p
+}
