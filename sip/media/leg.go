@@ -1,0 +1,384 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"tutti/codec"
+	"tutti/mixer"
+	"tutti/sip/offer"
+)
+
+// Config is what legs have in common. It is not changed after the first NewLeg.
+type Config struct {
+	Ports     *Ports
+	Bind      netip.Addr    // sockets' own address; invalid is any
+	Advertise netip.Addr    // in our descriptions; invalid is the one the kernel would use to reach the far end
+	Audio     []codec.Audio // in our order of preference
+	Video     []codec.Video // empty: no picture
+	Slides    bool          // a second picture is taken
+	// Encryption is for what we offer and refuse; a leg may have its own rule (Leg.SetEncryption).
+	Encryption offer.Encryption
+	Logger     *slog.Logger // may be nil
+}
+
+// Leg is the media side of one SIP dialog. Its methods may be called from any goroutine; none waits for the far end but Run.
+//
+// An INVITE with an offer: Answer, send the answer, after the ACK hand Streams to the mixer and Connect what it returns. One
+// without: Offer, and Complete with what the ACK brings. A re-INVITE is the same again on the same Leg; when it fails,
+// Rollback restores what was.
+type Leg struct {
+	cfg     Config
+	peer    netip.Addr
+	address netip.Addr // that we advertise
+	id      uint64     // of o=
+	ended   chan struct{}
+
+	mu      sync.Mutex // guards the fields below
+	closed  bool
+	current terms
+	before  *terms       // what Rollback restores
+	open    *offer.State // an offer of ours that waits for its answer
+}
+
+// terms are one negotiated state and the transports that serve it.
+type terms struct {
+	state      *offer.State
+	transports []*Transport // by m-line; nil where none
+}
+
+// ErrClosed says that the leg has ended.
+var ErrClosed = errors.New("media: the leg is closed")
+
+// ErrNoOffer says that an answer came without an open offer of ours.
+var ErrNoOffer = errors.New("media: an answer without an offer")
+
+// NewLeg returns a leg without sockets. peer is the address that the far end signals from: it chooses our own address, and
+// stands in where the far end's description has a name instead of an address.
+func NewLeg(cfg Config, peer netip.Addr) *Leg {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	peer = peer.Unmap()
+	l := &Leg{cfg: cfg, peer: peer, id: rand.Uint64() >> 2, ended: make(chan struct{})}
+	l.address = cfg.Advertise
+	if !l.address.IsValid() {
+		l.address = route(cfg.Bind, peer)
+	}
+	return l
+}
+
+// route is the local address that the kernel would use to reach peer. Nothing is sent.
+func route(bind, peer netip.Addr) netip.Addr {
+	if bind.IsValid() && !bind.IsUnspecified() {
+		return bind
+	}
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if peer.Is6() {
+		loopback = netip.IPv6Loopback()
+	}
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(peer, 9)))
+	if err != nil {
+		return loopback
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+}
+
+// Preferences are what the conference already encodes.
+type Preferences = offer.Preferences
+
+// Answer answers the far end's offer and puts what was agreed in force: media is received from now on. The error is a
+// *offer.SyntaxError (400), a *offer.Rejection (488), or one of our own means (500, 503); nothing has changed then.
+func (l *Leg) Answer(sdp []byte, pref Preferences) ([]byte, error) {
+	session, err := offer.Parse(sdp)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, ErrClosed
+	}
+	next := l.beginLocked()
+	state, err := offer.Answer(session, l.capabilities(pref, &next), l.current.state)
+	if err == nil {
+		next.state = state
+		err = l.applyLocked(&next)
+	}
+	if err != nil {
+		l.abandonLocked(&next)
+		return nil, errors.Join(err, l.applyLocked(&l.current))
+	}
+	l.commitLocked(next)
+	return state.Local.Bytes(), nil
+}
+
+// Offer makes an offer of ours, which Complete then puts in force. What was agreed before stays in force until then.
+func (l *Leg) Offer(pref Preferences) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, ErrClosed
+	}
+	next := l.beginLocked()
+	state, err := offer.Offer(l.capabilities(pref, &next), l.current.state)
+	if err != nil {
+		l.abandonLocked(&next)
+		return nil, err
+	}
+	l.commitLocked(terms{state: l.current.state, transports: next.transports})
+	l.open = state
+	return state.Local.Bytes(), nil
+}
+
+// Complete takes the answer to our offer and puts it in force. The error is a *offer.SyntaxError or a *offer.Rejection when
+// the answer is of no use: the offer stays open until Rollback or Close. After success Rollback has nothing to restore.
+func (l *Leg) Complete(answer []byte) error {
+	session, err := offer.Parse(answer)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	if l.open == nil {
+		return ErrNoOffer
+	}
+	state, err := offer.Complete(l.open, session, l.capabilities(Preferences{}, nil))
+	if err != nil {
+		return err
+	}
+	next := terms{state: state, transports: l.current.transports}
+	if err := l.applyLocked(&next); err != nil {
+		return err
+	}
+	l.current, l.open = next, nil
+	l.confirmLocked()
+	return nil
+}
+
+// Rollback restores what was in force before the last Answer or Offer (RFC 3261 §14.1: a re-INVITE that fails changes
+// nothing). Without one it does nothing.
+func (l *Leg) Rollback() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.before == nil {
+		return
+	}
+	failed := l.current
+	l.current, l.before, l.open = *l.before, nil, nil
+	l.abandonLocked(&failed)
+	if err := l.applyLocked(&l.current); err != nil {
+		l.cfg.Logger.Warn("restoring media", "error", err)
+	}
+}
+
+// Confirm forgets what Rollback would restore, and gives back the ports of m-lines that have ended. To be called when the
+// transaction is complete (ACK); the next negotiation does it otherwise.
+func (l *Leg) Confirm() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == nil {
+		l.confirmLocked()
+	}
+}
+
+func (l *Leg) confirmLocked() {
+	if l.before == nil {
+		return
+	}
+	for i, t := range l.current.transports {
+		if t != nil && l.current.state != nil && (i >= len(l.current.state.Media) || l.current.state.Media[i].Rejected) {
+			l.current.transports[i] = nil
+		}
+	}
+	old := *l.before
+	l.before = nil
+	l.dropLocked(&old)
+}
+
+// beginLocked makes room for a new negotiation on top of the current one.
+func (l *Leg) beginLocked() terms {
+	next := terms{transports: slices.Clone(l.current.transports)}
+	for i := range next.transports {
+		if l.current.state != nil && i < len(l.current.state.Media) && l.current.state.Media[i].Rejected {
+			next.transports[i] = nil // if it comes back, then with new ports
+		}
+	}
+	return next
+}
+
+// commitLocked makes next current and keeps the one before for Rollback.
+func (l *Leg) commitLocked(next terms) {
+	old := l.before
+	before := l.current
+	l.current, l.before, l.open = next, &before, nil
+	if old != nil {
+		l.dropLocked(old)
+	}
+}
+
+// abandonLocked closes the transports of a negotiation that failed.
+func (l *Leg) abandonLocked(failed *terms) { l.dropLocked(failed) }
+
+// dropLocked closes the transports of t that neither the current terms nor those of Rollback hold.
+func (l *Leg) dropLocked(t *terms) {
+	for _, transport := range t.transports {
+		if transport == nil || slices.Contains(l.current.transports, transport) ||
+			l.before != nil && slices.Contains(l.before.transports, transport) {
+			continue
+		}
+		transport.Close()
+	}
+}
+
+// applyLocked puts t.state in force on its transports.
+func (l *Leg) applyLocked(t *terms) error {
+	if t.state == nil {
+		return nil
+	}
+	for i := range t.state.Media {
+		m := &t.state.Media[i]
+		if i >= len(t.transports) || t.transports[i] == nil {
+			continue
+		}
+		if m.Rejected {
+			t.transports[i].pause()
+			continue
+		}
+		if err := t.transports[i].apply(m, l.peer); err != nil {
+			return fmt.Errorf("media: m-line %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// capabilities are what the negotiation is told; it opens transports in t.
+func (l *Leg) capabilities(pref Preferences, t *terms) offer.Capabilities {
+	return offer.Capabilities{
+		Audio: l.cfg.Audio, Video: l.cfg.Video, Slides: l.cfg.Slides, Prefer: pref,
+		Address: l.address, SessionID: l.id, Encryption: l.cfg.Encryption,
+		Place: func(i int) (offer.Place, error) { return l.place(t, i) },
+	}
+}
+
+// place opens the transport of m-line i, or finds it again.
+func (l *Leg) place(t *terms, i int) (offer.Place, error) {
+	for len(t.transports) <= i {
+		t.transports = append(t.transports, nil)
+	}
+	if t.transports[i] == nil {
+		transport, err := open(l.cfg.Ports, l.bind(), l.cfg.Logger)
+		if err != nil {
+			return offer.Place{}, err
+		}
+		t.transports[i] = transport
+	}
+	return t.transports[i].place, nil
+}
+
+// bind is the sockets' address: the configured one where it is of the family that we advertise, else any.
+func (l *Leg) bind() netip.Addr {
+	if l.cfg.Bind.IsValid() && l.cfg.Bind.Is4() == l.address.Is4() {
+		return l.cfg.Bind
+	}
+	if l.address.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// Streams are what was agreed, for the mixer, in the order of m-lines; those that are refused are left out.
+func (l *Leg) Streams() []mixer.Stream {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var streams []mixer.Stream
+	l.eachLocked(func(m *offer.Media, t *Transport) {
+		s := m.Stream()
+		s.Wire = t
+		if s.Send != nil {
+			s.Send.SSRC = t.ssrc
+		}
+		streams = append(streams, s)
+	})
+	return streams
+}
+
+// Connect hands what arrives to inlets, which are in the order of Streams. Before it, and for streams beyond it, what
+// arrives is dropped.
+func (l *Leg) Connect(inlets []mixer.Inlet) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := 0
+	l.eachLocked(func(_ *offer.Media, t *Transport) {
+		var inlet mixer.Inlet
+		if i < len(inlets) {
+			inlet = inlets[i]
+		}
+		t.connect(inlet)
+		i++
+	})
+}
+
+// eachLocked visits the m-lines that are in force.
+func (l *Leg) eachLocked(visit func(*offer.Media, *Transport)) {
+	if l.current.state == nil || l.closed {
+		return
+	}
+	for i := range l.current.state.Media {
+		m := &l.current.state.Media[i]
+		if !m.Rejected && i < len(l.current.transports) && l.current.transports[i] != nil {
+			visit(m, l.current.transports[i])
+		}
+	}
+}
+
+// Held says whether the far end has put us on hold: it takes no sound.
+func (l *Leg) Held() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := false
+	l.eachLocked(func(m *offer.Media, _ *Transport) {
+		held = held || m.Kind == mixer.Audio && m.Send == nil
+	})
+	return held
+}
+
+// Run waits until ctx ends or the leg is closed, closes it, and returns why.
+func (l *Leg) Run(ctx context.Context) error {
+	defer l.Close()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.ended:
+		return ErrClosed
+	}
+}
+
+// Close ends the goroutines and gives back the ports. It returns when that is done; only the first call does something.
+func (l *Leg) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.closed = true
+	close(l.ended)
+	all := l.current
+	before := l.before
+	l.current, l.before, l.open = terms{}, nil, nil
+	l.dropLocked(&all)
+	if before != nil {
+		l.dropLocked(before)
+	}
+}
