@@ -1,9 +1,19 @@
 // Package bridge is the control plane: conferences, participants, policy. It decides who gets what and carries no sample.
+//
+// A conference is a value, State. Apply makes the next one from an Order and says what the world has to do (Effect).
+// Everything that anybody is told is computed from it: Plan for the mixer, View and Patch for pages, the API and the
+// command line. One goroutine per conference owns the current State (Conference); it publishes snapshots, which any
+// goroutine may read, and never waits for anything.
+//
+// Locks: Bridge.mu, Leg.mu and inbox.mu are never held together.
 package bridge
 
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"tutti/codec"
@@ -27,32 +37,81 @@ type Definition struct {
 	Layout plan.Layout
 }
 
-// Policy limits what strangers can start.
+// Policy limits what strangers can start. A limit of 0 is none.
 type Policy struct {
-	AdHoc           bool // dialling or opening an unknown name makes the conference
-	MaxConferences  int
-	MaxParticipants int // of one conference
+	AdHoc            bool // dialling or opening an unknown name makes the conference
+	MaxConferences   int
+	MaxParticipants  int // of one conference
+	MaxLegs          int // of all conferences
+	MaxLegsPerSource int // of one address, or one IPv6 /64
+	MaxPendingCalls  int // calls out of one conference that wait for an answer; 0 is 10
 }
 
 // Bridge is all conferences of this process. Its methods may be called from any goroutine.
-type Bridge struct{ cfg Config }
+type Bridge struct {
+	cfg  Config
+	log  *slog.Logger
+	base context.Context // of the conferences; it outlives the one of Run by the grace
+	stop context.CancelCauseFunc
+
+	mu          sync.Mutex // guards the fields below
+	dialer      Dialer
+	closing     bool
+	conferences map[string]*Conference // that live
+	running     map[*Conference]bool   // and those whose legs still hang up
+	legs        ledger
+	tokens      map[string]*Leg
+	changed     chan struct{} // closed at the next change of any conference; nil while nobody looks
+}
 
 // New returns a bridge without legs.
-func New(cfg Config) *Bridge { return &Bridge{cfg: cfg} }
+func New(cfg Config) *Bridge {
+	// The conferences end in an orderly way after the context of Run, so they cannot be its children.
+	base, stop := context.WithCancelCause(context.Background())
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Bridge{
+		cfg: cfg, log: log, base: base, stop: stop,
+		conferences: map[string]*Conference{}, running: map[*Conference]bool{}, tokens: map[string]*Leg{},
+		legs: newLedger(),
+	}
+}
 
 // Run keeps the conferences until ctx ends, then ends them all: every leg's Actor is told to hang up, and Run returns
 // when all legs have left or grace has passed.
 func (b *Bridge) Run(ctx context.Context, grace time.Duration) error {
 	<-ctx.Done()
+	b.mu.Lock()
+	b.closing = true
+	running := slices.Collect(maps.Keys(b.running))
+	b.mu.Unlock()
+	for _, c := range running {
+		c.inbox.put(Order{At: time.Now(), By: Caller{system: true}, Command: shutdown{}}, nil, mustKeep)
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	for _, c := range running {
+		select {
+		case <-c.done:
+		case <-late.C:
+			b.stop(context.Cause(ctx))
+			<-c.done
+		case <-b.base.Done():
+			<-c.done
+		}
+	}
+	b.stop(context.Cause(ctx))
 	return context.Cause(ctx)
 }
 
 // SetDialer says who makes calls. To be called before Run.
-func (b *Bridge) SetDialer(d Dialer) {}
-
-// Admit says beforehand whether Join with the same request would be refused, and what the conference would like to be sent.
-// It makes no state. The error is a *Refusal.
-func (b *Bridge) Admit(r JoinRequest) (Preferences, error) { return Preferences{}, nil }
+func (b *Bridge) SetDialer(d Dialer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dialer = d
+}
 
 // Preferences help an adapter to answer so that encoders are shared.
 type Preferences struct {
@@ -60,117 +119,128 @@ type Preferences struct {
 	Video []codec.Format
 }
 
-// Join makes a leg a member of its conference, and the conference if need be. To be called when the set-up of the leg is
-// complete (ACK, DTLS), or by the bridge itself when it dials. The error is a *Refusal or the end of ctx.
-func (b *Bridge) Join(ctx context.Context, r JoinRequest) (*Leg, error) { return nil, nil }
-
-// LegKind is the kind of a leg's transport.
-type LegKind string
-
-const (
-	SIP    LegKind = "sip"
-	WebRTC LegKind = "webrtc"
-	Local  LegKind = "local"
-)
-
-// JoinRequest is who wants to be where, with what.
-type JoinRequest struct {
-	Conference  string // its name, as in sip:NAME@host or /NAME
-	Kind        LegKind
-	Entity      string // the user's URI (RFC 4575 user entity); "" makes an anonymous one
-	DisplayText string // the name shown
-	Number      string // the telephone number or SIP user that we reach them at, "" for none; masked for guests
-	Endpoint    string // the device's URI (RFC 4575 endpoint entity): the Contact, or the page's address
-	Method      JoiningMethod
-	Call        *CallInfo // of a SIP dialog
-	Source      string    // address of the far end, for limits and logs
-	Resume      string    // Leg.Token of an earlier leg of the same person, which this one replaces; "" for none
-	Actor       Actor
+// Admit says beforehand whether Join with the same request would be refused, and what the conference would like to be sent.
+// It makes no state. The error is a *Refusal.
+func (b *Bridge) Admit(r JoinRequest) (Preferences, error) {
+	b.mu.Lock()
+	c, err := b.admitLocked(r.Conference, true)
+	replaces := b.tokens[r.Resume]
+	if err == nil && replaces == nil {
+		err = b.legs.room(r.Source, b.cfg.Policy)
+	}
+	b.mu.Unlock()
+	if err != nil || c == nil {
+		return Preferences{}, err
+	}
+	s := c.State()
+	if replaces == nil || replaces.conference != c {
+		err = s.room()
+	}
+	return c.preferences(), err
 }
 
-// CallInfo identifies a SIP dialog (RFC 4575 §5.7.? call-info).
-type CallInfo struct{ CallID, FromTag, ToTag string }
-
-// JoiningMethod is how an endpoint came into the conference (RFC 4575 joining-method).
-type JoiningMethod string
-
-const (
-	DialedIn  JoiningMethod = "dialed-in"
-	DialedOut JoiningMethod = "dialed-out"
-)
-
-// Status is the state of an endpoint (RFC 4575 endpoint status).
-type Status string
-
-const (
-	Pending       Status = "pending"
-	DialingOut    Status = "dialing-out"
-	DialingIn     Status = "dialing-in"
-	Alerting      Status = "alerting"
-	OnHold        Status = "on-hold"
-	Connected     Status = "connected"
-	Disconnecting Status = "disconnecting"
-	Disconnected  Status = "disconnected"
-)
-
-// Reason is why a leg leaves.
-type Reason struct {
-	Method string // RFC 4575 disconnection-method: departed, booted, failed, busy
-	Text   string // for people
-	Code   int    // SIP status code of a failed call, 0 for none
+// admitLocked is the conference of this name, nil if it may be made.
+func (b *Bridge) admitLocked(name string, strangers bool) (*Conference, error) {
+	if !ValidName(name) {
+		return nil, refuseName(name)
+	}
+	if b.closing {
+		return nil, refuseShutdown()
+	}
+	if c := b.conferences[name]; c != nil {
+		return c, nil
+	}
+	if _, known := b.definition(name); !known && strangers && !b.cfg.Policy.AdHoc {
+		return nil, refuseUnknown(name)
+	}
+	if limit := b.cfg.Policy.MaxConferences; limit > 0 && len(b.conferences) >= limit {
+		return nil, refuseLimit("conferences", limit)
+	}
+	return nil, nil
 }
 
-// Refusal is a command or a join that a rule forbids. Its text is the same on every surface.
-type Refusal struct {
-	Rule string // unknown, full, locked, role, limit, ended, …
-	Text string
+func (b *Bridge) definition(name string) (Definition, bool) {
+	i := slices.IndexFunc(b.cfg.Conferences, func(d Definition) bool { return d.Name == name })
+	if i < 0 {
+		return Definition{Name: name}, false
+	}
+	return b.cfg.Conferences[i], true
 }
 
-func (r *Refusal) Error() string { return r.Text }
-
-// Actor is the adapter's side of a leg: it carries out what the focus decides. Its methods never block.
-type Actor interface {
-	// Hangup ends the far end's session (BYE, closing the PeerConnection). The adapter then calls Leg.Leave.
-	Hangup(r Reason)
+// open is the conference of this name, made if need be. The first order of a new one must follow at once: a conference
+// that is empty after an order ends.
+func (b *Bridge) openLocked(name string, strangers bool) (*Conference, error) {
+	c, err := b.admitLocked(name, strangers)
+	if c != nil || err != nil {
+		return c, err
+	}
+	d, _ := b.definition(name)
+	c = newConference(b, d)
+	b.conferences[name] = c
+	b.running[c] = true
+	go c.run(b.base)
+	return c, nil
 }
 
-// Dialer makes calls (the sip adapter).
-type Dialer interface {
-	// Dial starts to call target (a registered user's name, a number or a SIP address) for leg, which is in its roster as
-	// dialing-out, and returns at once. The adapter then tells leg.Status(Alerting), on the 200 leg.Attach, at the end leg.Leave.
-	// A *Refusal says that no rule allows the target.
-	Dial(leg *Leg, target string) (Actor, error)
+// closed forgets a conference that has ended, so that a new one can have its name.
+func (b *Bridge) closed(c *Conference) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.conferences[c.name] == c {
+		delete(b.conferences, c.name)
+	}
 }
 
-// Leg is the bridge's side of a member's session. Its methods may be called from any goroutine.
-type Leg struct{}
+// finished forgets a conference whose legs have all left.
+func (b *Bridge) finished(c *Conference) {
+	b.closed(c)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.running, c)
+}
 
-// ID names the leg. It is unguessable and never reused.
-func (l *Leg) ID() plan.LegID { return "" }
+// Conference is the living conference of this name.
+func (b *Bridge) Conference(name string) (*Conference, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.conferences[name]; c != nil {
+		return c, nil
+	}
+	return nil, refuseNoConference(name)
+}
 
-// Token lets the same person replace this leg by another (JoinRequest.Resume).
-func (l *Leg) Token() string { return "" }
+// Conferences are snapshots of all living conferences, by name.
+func (b *Bridge) Conferences() []*State {
+	b.mu.Lock()
+	living := slices.Collect(maps.Values(b.conferences))
+	b.mu.Unlock()
+	var states []*State
+	for _, c := range living {
+		if s := c.State(); s.Ended == nil && s.Len() > 0 {
+			states = append(states, s)
+		}
+	}
+	slices.SortFunc(states, func(a, b *State) int { return compareNames(a.Conference.Name, b.Conference.Name) })
+	return states
+}
 
-// Attach tells the media plane and the roster what was negotiated; again after each renegotiation. See mixer.Mixer.Attach.
-func (l *Leg) Attach(streams []mixer.Stream) ([]mixer.Inlet, error) { return nil, nil }
+// Do carries out a command of somebody who is no participant. A Dial makes the conference where there is none. The error
+// is a *Refusal or the end of ctx.
+func (b *Bridge) Do(ctx context.Context, conference string, by Caller, command Command) error {
+	c, err := b.Conference(conference)
+	if _, dials := command.(Dial); dials && refused(err) != nil {
+		b.mu.Lock()
+		c, err = b.openLocked(conference, false)
+		b.mu.Unlock()
+	}
+	if err != nil {
+		return err
+	}
+	return c.do(ctx, by, command)
+}
 
-// SetStatus tells the roster about the life of the call.
-func (l *Leg) SetStatus(s Status) {}
-
-// Press is a DTMF key that came by signalling (INFO); keys in RTP are noticed by the mixer.
-func (l *Leg) Press(key rune) {}
-
-// RequestKeyFrame is a far end's wish for a key frame that came by signalling (RFC 5168).
-func (l *Leg) RequestKeyFrame(stream string) {}
-
-// Leave takes the leg out of the conference. Only the first call counts.
-func (l *Leg) Leave(r Reason) {}
-
-// Done is closed when the leg has left.
-func (l *Leg) Done() <-chan struct{} { return nil }
-
-// Do carries out a command on behalf of the leg's user: mute self, chat, dial. The error is a *Refusal.
-func (l *Leg) Do(ctx context.Context, c Command) error { return nil }
-
-// Command is one wish about a conference.
-type Command interface{ command() }
+// Dial calls target into a conference for somebody who is no participant, and says as whom the roster shows it.
+func (b *Bridge) Dial(ctx context.Context, conference string, by Caller, target, name string) (UserID, error) {
+	d := newDial(target, name)
+	return d.User, b.Do(ctx, conference, by, d)
+}

@@ -1,0 +1,313 @@
+package bridge
+
+import (
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"tutti/mixer/plan"
+)
+
+const (
+	maxChat     = 200              // messages kept
+	maxText     = 4096             // bytes of one
+	maxTarget   = 256              // bytes of a dialled address
+	maxMedia    = 16               // streams of a leg in the roster
+	linger      = 10 * time.Second // a failed call is shown so long
+	defaultWait = 10               // pending calls out of a conference where Limits says nothing
+)
+
+// Apply is pure: no clock, no socket, no goroutine, no randomness. The same state and order give the same result. The error
+// is a *Refusal and leaves the state as it was. An order that changes nothing gives the same Version.
+func (s State) Apply(o Order) (State, []Effect, error) {
+	if s.Ended != nil {
+		return s, nil, refuseEnded()
+	}
+	c := change{State: s, at: o.At, by: o.By}
+	c.touched = 0
+	if err := c.carryOut(o.Command); err != nil {
+		return s, nil, err
+	}
+	c.settle()
+	if c.touched == 0 {
+		return s, c.effects, nil
+	}
+	c.Version++
+	return c.State, c.effects, nil
+}
+
+// change is a state in the making.
+type change struct {
+	State
+	at      time.Time
+	by      Caller
+	effects []Effect
+}
+
+func (c *change) carryOut(command Command) error {
+	switch command := command.(type) {
+	case join:
+		return c.join(command)
+	case leave:
+		c.leave(command)
+	case mediaChanged:
+		c.mediaChanged(command)
+	case statusChanged:
+		c.statusChanged(command)
+	case speaking:
+		c.speaking(command)
+	case pressed:
+		c.pressed(command)
+	case quiet:
+		c.quiet(command)
+	case tick:
+		c.forget()
+	case shutdown:
+		c.end(Reason{Method: Shutdown, Text: "the bridge is shutting down"})
+	default:
+		return c.wish(command)
+	}
+	return nil
+}
+
+// wish carries out what people ask for.
+func (c *change) wish(command Command) error {
+	if err := c.member(); err != nil {
+		return err
+	}
+	switch command := command.(type) {
+	case Mute:
+		return c.mute(command)
+	case Video:
+		return c.video(command)
+	case Rename:
+		return c.rename(command)
+	case Hand:
+		return c.hand(command)
+	case Chat:
+		return c.chat(command)
+	case Dial:
+		return c.dial(command)
+	case Expel:
+		return c.expel(command)
+	case Lock:
+		return c.lock(command)
+	case End:
+		return c.endAsked(command)
+	case SetLayout:
+		return c.layout(command)
+	case Spotlight:
+		return c.spotlight(command)
+	case Grant:
+		return c.grant(command)
+	}
+	return refuseInvalid("unknown command %T", command)
+}
+
+// settle makes true what must hold after every command: the speaker has the floor, and a conference in which nobody is
+// any more has ended.
+func (c *change) settle() {
+	if c.Ended != nil {
+		return
+	}
+	if c.touched&(TouchedRoster|TouchedSpeaking|TouchedUsers) != 0 {
+		c.yieldFloor()
+	}
+	if c.counts.connected > 0 {
+		c.met = true
+	} else if c.touched != 0 && (c.met || c.Len() == 0) { // before that, an operator's calls out may ring
+		c.end(Reason{Method: EndedMethod, Text: "everybody has left"})
+	}
+}
+
+func (c *change) mute(m Mute) error {
+	u, err := c.subject(m.User)
+	if err != nil {
+		return err
+	}
+	switch {
+	case u.ID == c.by.User:
+	case m.On:
+		err = c.chairOrAll("muting others")
+	default:
+		err = c.chair("letting others be heard")
+	}
+	if err != nil || u.Muted == m.On {
+		return err
+	}
+	c.edit(u, TouchedUsers|TouchedSpeaking, func(u *User) { u.Muted = m.On })
+	return nil
+}
+
+func (c *change) video(v Video) error {
+	u, err := c.subject(v.User)
+	if err != nil {
+		return err
+	}
+	if u.ID != c.by.User {
+		if err = c.chair("switching the camera of others"); err != nil {
+			return err
+		}
+	}
+	if u.VideoOff == v.On {
+		c.edit(u, TouchedUsers, func(u *User) { u.VideoOff = !v.On })
+	}
+	return nil
+}
+
+func (c *change) rename(r Rename) error {
+	u, err := c.subject(r.User)
+	if err != nil {
+		return err
+	}
+	if u.ID != c.by.User {
+		if err = c.chair("renaming others"); err != nil {
+			return err
+		}
+	}
+	name := cleanName(r.Name)
+	if name == "" {
+		return refuseInvalid("a name has 1 to %d printable characters", maxDisplayName)
+	}
+	if name != u.Name {
+		c.edit(u, TouchedUsers, func(u *User) { u.Name = name })
+	}
+	return nil
+}
+
+func (c *change) hand(h Hand) error {
+	u, err := c.subject(h.User)
+	if err != nil {
+		return err
+	}
+	if u.ID != c.by.User {
+		if h.On {
+			return refuseRole("raising a hand", "its owner")
+		}
+		if err = c.chair("lowering the hands of others"); err != nil {
+			return err
+		}
+	}
+	if h.On == u.Hand.IsZero() {
+		c.edit(u, TouchedUsers, func(u *User) { u.raise(h.On, c.at) })
+	}
+	return nil
+}
+
+// raise raises or lowers the hand.
+func (u *User) raise(on bool, at time.Time) {
+	u.Hand = time.Time{}
+	if on {
+		u.Hand = at
+	}
+}
+
+func (c *change) chat(m Chat) error {
+	text := cleanText(m.Text)
+	if text == "" || len(m.Text) > maxText || !utf8.ValidString(m.Text) {
+		return refuseInvalid("a message has 1 to %d bytes of UTF-8", maxText)
+	}
+	if m.To != "" && c.User(m.To) == nil {
+		return refuseAbsent(string(m.To))
+	}
+	name := c.by.Name
+	if u := c.User(c.by.User); u != nil {
+		name = u.Label()
+	}
+	c.said++
+	kept := c.Chat[max(0, len(c.Chat)-maxChat+1):]
+	c.Chat = append(slices.Clip(slices.Clone(kept)), Message{c.said, c.by.User, m.To, name, text, c.at})
+	c.touched |= TouchedChat
+	return nil
+}
+
+func (c *change) lock(l Lock) error {
+	what := "locking"
+	if !l.On {
+		what = "unlocking"
+	}
+	if err := c.chair(what + " the conference"); err != nil {
+		return err
+	}
+	if c.Conference.Locked != l.On {
+		c.Conference.Locked = l.On
+		c.touched |= TouchedConference
+	}
+	return nil
+}
+
+func (c *change) endAsked(e End) error {
+	if err := c.chair("ending the conference"); err != nil {
+		return err
+	}
+	text := cleanText(e.Reason)
+	if text == "" {
+		text = "the conference was ended"
+	}
+	c.end(Reason{Method: EndedMethod, Text: text})
+	return nil
+}
+
+func (c *change) layout(l SetLayout) error {
+	if !l.Layout.Valid() {
+		return refuseInvalid("layout %q is none of %v", l.Layout, plan.Layouts())
+	}
+	if err := c.chairOrAll("choosing the layout"); err != nil {
+		return err
+	}
+	if c.Conference.Layout != l.Layout {
+		c.Conference.Layout = l.Layout
+		c.touched |= TouchedConference
+	}
+	return nil
+}
+
+func (c *change) spotlight(s Spotlight) error {
+	if s.User != "" && c.User(s.User) == nil {
+		return refuseAbsent(string(s.User))
+	}
+	if err := c.chairOrAll("the spotlight"); err != nil {
+		return err
+	}
+	if c.Conference.Spotlight != s.User {
+		c.Conference.Spotlight = s.User
+		c.touched |= TouchedConference
+	}
+	return nil
+}
+
+func (c *change) grant(g Grant) error {
+	u, err := c.subject(g.User)
+	if err != nil {
+		return err
+	}
+	if g.Role != Moderator && g.Role != Participant && g.Role != Guest {
+		return refuseInvalid("role %q is none of %v", g.Role, []Role{Moderator, Participant, Guest})
+	}
+	if err = c.chair("giving roles"); err != nil {
+		return err
+	}
+	if u.Role != g.Role {
+		c.edit(u, TouchedUsers, func(u *User) { u.Role = g.Role })
+	}
+	return nil
+}
+
+// end hangs up everybody and leaves nobody in the roster.
+func (c *change) end(r Reason) {
+	for _, u := range c.Users() {
+		for _, e := range u.Endpoints {
+			c.hangup(e, r)
+		}
+		c.drop(u)
+	}
+	c.Ended = &r
+	c.touched |= TouchedConference | TouchedRoster
+}
+
+// hangup asks for the end of a leg that lives.
+func (c *change) hangup(e *Endpoint, r Reason) {
+	if e.Status != Disconnected {
+		c.effects = append(c.effects, Hangup{e.Leg, r})
+	}
+}

@@ -1,0 +1,209 @@
+package bridge
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"sync"
+
+	"tutti/mixer"
+	"tutti/mixer/plan"
+)
+
+// Leg is the bridge's side of a member's session. Its methods may be called from any goroutine.
+type Leg struct {
+	id         plan.LegID
+	token      string
+	kind       LegKind
+	source     string
+	conference *Conference
+	done       chan struct{}
+
+	mu    sync.Mutex // guards the fields below, and that no stream is attached after Leave
+	user  UserID
+	actor Actor   // nil while the Dialer has not answered
+	hung  *Reason // told to hang up; only once
+	left  bool
+}
+
+func newLeg(c *Conference, id plan.LegID, user UserID, r JoinRequest) *Leg {
+	return &Leg{
+		id: id, token: rand.Text(), kind: r.Kind, source: r.Source, conference: c, done: make(chan struct{}),
+		user: user, actor: r.Actor,
+	}
+}
+
+func newLegID() plan.LegID { return plan.LegID(strings.ToLower(rand.Text())) }
+
+// newUserID is short, for people type it; it only has to be unique in its conference.
+func newUserID() UserID { return UserID(strings.ToLower(rand.Text()[:10])) }
+
+func newDial(target, name string) Dial {
+	return Dial{Target: target, Name: name, User: newUserID(), Leg: newLegID()}
+}
+
+// ID names the leg. It is unguessable and never reused.
+func (l *Leg) ID() plan.LegID { return l.id }
+
+// Token lets the same person replace this leg by another (JoinRequest.Resume).
+func (l *Leg) Token() string { return l.token }
+
+// User is the participant whose leg this is.
+func (l *Leg) User() UserID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.user
+}
+
+func (l *Leg) setUser(u UserID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.user = u
+}
+
+// Conference is the conference that the leg joined.
+func (l *Leg) Conference() *Conference { return l.conference }
+
+// Attach tells the media plane and the roster what was negotiated; again after each renegotiation. See mixer.Mixer.Attach.
+// It answers a call out. After Leave the error is a *Refusal.
+func (l *Leg) Attach(streams []mixer.Stream) ([]mixer.Inlet, error) {
+	inlets, err := l.attach(streams)
+	if err == nil {
+		l.conference.happened(mediaChanged{l.id, mediaOf(streams)}, mayLose)
+	}
+	return inlets, err
+}
+
+func (l *Leg) attach(streams []mixer.Stream) ([]mixer.Inlet, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.left {
+		return nil, refuseGone()
+	}
+	return l.conference.mixer.Attach(l.id, streams)
+}
+
+// mediaOf is what the roster shows of streams.
+func mediaOf(streams []mixer.Stream) []Media {
+	media := make([]Media, 0, len(streams))
+	for _, s := range streams {
+		media = append(media, Media{ID: s.ID, Type: s.Kind.String(), Content: contentOf(s), Status: statusOf(s), Codec: codecOf(s)})
+	}
+	return media
+}
+
+func contentOf(s mixer.Stream) plan.Content {
+	if s.Content == "" {
+		return plan.MainContent
+	}
+	return s.Content
+}
+
+// statusOf is the direction as the far end sees it.
+func statusOf(s mixer.Stream) MediaStatus {
+	switch sends, receives := len(s.Receive) > 0, s.Send != nil; {
+	case sends && receives:
+		return SendRecv
+	case sends:
+		return SendOnly
+	case receives:
+		return RecvOnly
+	}
+	return Inactive
+}
+
+// codecOf is the format that we send or, where we send nothing, the first that we take.
+func codecOf(s mixer.Stream) string {
+	if s.Send != nil && s.Send.Audio != nil {
+		return s.Send.Audio.Name
+	}
+	if s.Send != nil && s.Send.Video != nil {
+		return s.Send.Video.Name
+	}
+	for _, p := range s.Receive {
+		if p.Audio != nil {
+			return p.Audio.Name
+		}
+		if p.Video != nil {
+			return p.Video.Name
+		}
+	}
+	return ""
+}
+
+// SetStatus tells the roster about the life of the call.
+func (l *Leg) SetStatus(s Status) { l.conference.happened(statusChanged{l.id, s}, mayLose) }
+
+// Press is a DTMF key that came by signalling (INFO); keys in RTP are noticed by the mixer.
+func (l *Leg) Press(key rune) { l.conference.happened(pressed{l.id, key}, mayLose) }
+
+// RequestKeyFrame is a far end's wish for a key frame that came by signalling (RFC 5168).
+func (l *Leg) RequestKeyFrame(stream string) { l.conference.mixer.RequestKeyFrame(l.id, stream) }
+
+// Leave takes the leg out of the conference. Only the first call counts.
+func (l *Leg) Leave(r Reason) { l.leave(r, false) }
+
+func (l *Leg) leave(r Reason, atOnce bool) {
+	if !l.finish() {
+		return
+	}
+	l.conference.happened(leave{l.id, r, atOnce}, mustKeep)
+}
+
+// abandon is Leave when the conference is no longer there to hear of it.
+func (l *Leg) abandon() { l.finish() }
+
+// finish ends all that the leg holds, once.
+func (l *Leg) finish() bool {
+	l.mu.Lock()
+	if l.left {
+		l.mu.Unlock()
+		return false
+	}
+	l.left = true
+	l.conference.mixer.Detach(l.id)
+	l.mu.Unlock()
+	l.conference.bridge.exit(l)
+	close(l.done)
+	return true
+}
+
+// Done is closed when the leg has left.
+func (l *Leg) Done() <-chan struct{} { return l.done }
+
+// Do carries out a command on behalf of the leg's user: mute self, chat, dial. The error is a *Refusal or the end of ctx.
+func (l *Leg) Do(ctx context.Context, command Command) error {
+	return l.conference.do(ctx, Caller{User: l.User()}, command)
+}
+
+// Dial calls target into the conference on behalf of the leg's user, and says as whom the roster shows it.
+func (l *Leg) Dial(ctx context.Context, target, name string) (UserID, error) {
+	d := newDial(target, name)
+	return d.User, l.Do(ctx, d)
+}
+
+// hangup tells the actor, once; or later, if the dialer has not answered yet.
+func (l *Leg) hangup(r Reason) {
+	l.mu.Lock()
+	if l.hung != nil || l.left {
+		l.mu.Unlock()
+		return
+	}
+	l.hung = &r
+	actor := l.actor
+	l.mu.Unlock()
+	if actor != nil {
+		actor.Hangup(r)
+	}
+}
+
+// act gives a leg that is called its actor.
+func (l *Leg) act(a Actor) {
+	l.mu.Lock()
+	l.actor = a
+	hung := l.hung
+	l.mu.Unlock()
+	if hung != nil && a != nil {
+		a.Hangup(*hung)
+	}
+}
