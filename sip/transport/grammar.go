@@ -45,11 +45,15 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
+// hasControl looks for control characters; quoted-pair may escape all but CR and LF.
 func hasControl(s string) bool {
+	escaped := false
 	for i := range len(s) {
-		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
+		c := s[i]
+		if c == '\r' || c == '\n' || !escaped && (c < ' ' && c != '\t' || c == 0x7f) {
 			return true
 		}
+		escaped = c == '\\' && !escaped
 	}
 	return false
 }

@@ -147,4 +147,3 @@ func TestOrderOnOneConnection(t *testing.T) {
 		}
 	}
 }
-

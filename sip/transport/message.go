@@ -37,6 +37,9 @@ func read(p []byte) (*message, error) {
 	}
 	m.headers()
 	m.content()
+	if m.endless {
+		m.note(bad("No empty line after the header fields"))
+	}
 	return m, nil
 }
 

@@ -11,6 +11,7 @@ type raw struct {
 	start   string
 	fields  []field
 	body    []byte // aliases the input
+	endless bool   // no empty line ends the header fields
 	problem *Problem
 }
 
@@ -32,10 +33,7 @@ func (p *Problem) Error() string { return p.Reason }
 
 func bad(reason string) *Problem { return &Problem{Code: 400, Reason: reason} }
 
-var (
-	errNoEnd = errors.New("transport: no empty line after the header fields")
-	errEmpty = errors.New("transport: empty message")
-)
+var errEmpty = errors.New("transport: empty message")
 
 const headEnd = "\r\n\r\n"
 
@@ -47,12 +45,10 @@ func cut(p []byte) (*raw, error) {
 	if len(p) == 0 {
 		return nil, errEmpty
 	}
-	head, body, ok := bytes.Cut(p, []byte(headEnd))
-	if !ok {
-		return nil, errNoEnd
-	}
+	head, body, ended := bytes.Cut(p, []byte(headEnd))
+	head = bytes.TrimSuffix(head, []byte("\r\n"))
 	lines := strings.Split(string(head), "\r\n")
-	m := &raw{start: lines[0], body: body}
+	m := &raw{start: lines[0], body: body, endless: !ended}
 	for _, line := range lines[1:] {
 		m.addLine(line)
 	}

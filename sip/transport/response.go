@@ -17,16 +17,17 @@ func (r *Request) Response(code int, reason string) *sipmsg.Response {
 	return respond(r.raw, r.Request, code, reason, tag)
 }
 
-// respond answers req, which was read as m. A sound request is echoed field by
-// field; one with a problem as it was written.
+// respond answers req, which was read as m. Fields that were understood are
+// echoed from req, others as they were written.
 func respond(m *raw, req *sipmsg.Request, code int, reason, tag string) *sipmsg.Response {
 	res := sipmsg.NewResponse(code, reason)
 	copyField := func(key, name string) {
-		if m.problem == nil && key != "record-route" { // whose parameters the model drops
+		written := m.all(key)
+		if len(req.GetHeaders(name)) >= len(written) && key != "record-route" { // whose parameters the model drops
 			sipmsg.CopyHeaders(name, req, res)
 			return
 		}
-		for _, v := range m.all(key) {
+		for _, v := range written {
 			res.AppendHeader(sipmsg.NewHeader(name, v))
 		}
 	}
@@ -37,7 +38,7 @@ func respond(m *raw, req *sipmsg.Request, code int, reason, tag string) *sipmsg.
 	copyField("from", "From")
 	copyField("to", "To")
 	if code > 100 && tag != "" {
-		tagTo(m, res, tag)
+		tagTo(res, tag)
 	}
 	copyField("call-id", "Call-ID")
 	copyField("cseq", "CSeq")
@@ -48,18 +49,17 @@ func respond(m *raw, req *sipmsg.Request, code int, reason, tag string) *sipmsg.
 }
 
 // tagTo gives the To of an answer our tag, unless it has one.
-func tagTo(m *raw, res *sipmsg.Response, tag string) {
-	if m.problem == nil {
-		if to := res.To(); !to.Params.Has("tag") {
+func tagTo(res *sipmsg.Response, tag string) {
+	switch to := res.GetHeader("To").(type) {
+	case nil:
+	case *sipmsg.ToHeader:
+		if !to.Params.Has("tag") {
 			to.Params.Add("tag", tag)
 		}
-		return
-	}
-	for _, h := range res.GetHeaders("To") {
-		if !strings.Contains(h.Value(), "tag") {
-			res.ReplaceHeader(sipmsg.NewHeader("To", h.Value()+";tag="+tag))
+	default: // malformed
+		if !strings.Contains(to.Value(), "tag") {
+			res.ReplaceHeader(sipmsg.NewHeader("To", to.Value()+";tag="+tag))
 		}
-		return
 	}
 }
 
