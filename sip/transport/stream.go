@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -282,10 +281,9 @@ func (b *bytePipe) fill() error {
 			b.stream.touch()
 			continue
 		}
-		if err == nil {
-			err = io.ErrNoProgress
+		if err != nil {
+			return err
 		}
-		return err
 	}
 }
 

@@ -1,0 +1,347 @@
+package transport
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http/httptest"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+
+	"github.com/coder/websocket"
+)
+
+// onPipe serves one end of a net.Pipe as a TCP connection, in a bubble.
+func onPipe(t *testing.T, cfg Config) (*Layer, net.Conn) {
+	t.Helper()
+	l := New(cfg)
+	ours, theirs := net.Pipe()
+	s := l.addStream(TCP, ours, true)
+	if s == nil {
+		t.Fatal("connection was refused")
+	}
+	l.wg.Go(s.run)
+	t.Cleanup(func() { theirs.Close(); _ = l.Close(t.Context()) })
+	return l, theirs
+}
+
+func options(cseq int) string {
+	return fmt.Sprintf("OPTIONS sip:b@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bKq%d\r\n"+
+		"From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: q\r\nCSeq: %d OPTIONS\r\nContent-Length: 0\r\n\r\n", cseq, cseq)
+}
+
+// closedAfter reads until the other side closes.
+func closedAfter(c io.Reader) time.Duration {
+	began := time.Now()
+	_, _ = io.Copy(io.Discard, c)
+	return time.Since(began)
+}
+
+func TestSilenceIsEnded(t *testing.T) {
+	lim := DefaultLimits()
+	tests := map[string]struct {
+		say  string
+		want time.Duration
+	}{
+		"nothing at all":                {"", lim.Handshake},
+		"half a header":                 {"OPTIONS sip:b@192.0.2.1 SIP/2.0\r\nVia: SI", lim.Partial},
+		"a body that stalls":            {strings.Replace(options(1), "Content-Length: 0", "Content-Length: 9", 1) + "half", lim.Partial},
+		"one request, then nothing":     {options(1), lim.Idle},
+		"keep-alives prove nothing yet": {"\r\n\r\n", lim.Handshake},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, c := onPipe(t, Config{Handler: HandlerFunc(answer200)})
+				go io.WriteString(c, tt.say)
+				if took := closedAfter(c); took != tt.want {
+					t.Errorf("closed after %v, want %v", took, tt.want)
+				}
+				synctest.Wait()
+				if n := l.Counters().Connections; n != 0 {
+					t.Errorf("%d connections are left", n)
+				}
+			})
+		})
+	}
+}
+
+// A slow writer that always sends a little is no exception.
+func TestSlowLoris(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, c := onPipe(t, Config{Handler: HandlerFunc(answer200)})
+		go func() {
+			for _, b := range []byte(options(1)) {
+				if _, err := c.Write([]byte{b}); err != nil {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		}()
+		if took, want := closedAfter(c), DefaultLimits().Partial; took != want {
+			t.Errorf("closed after %v, want %v", took, want)
+		}
+		time.Sleep(2 * time.Second) // the writer notices
+	})
+}
+
+func TestRetainedFlowStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, c := onPipe(t, Config{Handler: HandlerFunc(func(r *Request) {
+			if r.CSeq().SeqNo == 1 {
+				r.Flow.Retain()
+				time.AfterFunc(time.Hour, r.Flow.Release)
+			}
+			answer200(r)
+		})})
+		go io.WriteString(c, options(1))
+		if took := closedAfter(c); took < time.Hour || took > time.Hour+2*DefaultLimits().Idle {
+			t.Errorf("closed after %v, want an hour and idle", took)
+		}
+	})
+}
+
+func TestPong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := onPipe(t, Config{Handler: HandlerFunc(answer200)})
+		go io.WriteString(c, "\r\n\r\n"+options(1))
+		r := bufio.NewReader(c)
+		if pong, _ := r.ReadString('\n'); pong != "\r\n" {
+			t.Errorf("got %q, want CR LF", pong)
+		}
+		if line, _ := r.ReadString('\n'); line != "SIP/2.0 200 OK\r\n" {
+			t.Errorf("got %q, want 200", line)
+		}
+		if n := l.Counters().KeepAlives; n != 1 {
+			t.Errorf("KeepAlives = %d", n)
+		}
+	})
+}
+
+// What cannot be framed is answered and ends the connection; the same holds
+// for what is no SIP.
+func TestBrokenFraming(t *testing.T) {
+	tests := map[string]struct{ say, want string }{
+		"no length":       {strings.Replace(options(1), "Content-Length: 0\r\n", "", 1), "SIP/2.0 400 Missing Content-Length"},
+		"negative length": {strings.Replace(options(1), "Length: 0", "Length: -9", 1), "SIP/2.0 400 Malformed Content-Length"},
+		"two lengths":     {strings.Replace(options(1), "Content-Length: 0", "l: 0\r\nContent-Length: 5", 1), "SIP/2.0 400 More than one Content-Length"},
+		"huge body":       {strings.Replace(options(1), "Length: 0", "Length: 999999", 1), "SIP/2.0 513 Message Too Large"},
+		"endless header":  {"OPTIONS sip:b@x SIP/2.0\r\nX: " + strings.Repeat("x", 70000), ""},
+		"a web browser":   {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", ""},
+		"TLS":             {"\x16\x03\x01\x02\x00\r\n\r\n", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, c := onPipe(t, Config{Handler: HandlerFunc(answer200)})
+				go io.WriteString(c, tt.say)
+				began := time.Now()
+				got, _ := io.ReadAll(c)
+				line, _, _ := strings.Cut(string(got), "\r\n")
+				if line != tt.want {
+					t.Errorf("answered %q, want %q", line, tt.want)
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("closed after %v, want at once", took)
+				}
+			})
+		})
+	}
+}
+
+// One address gets its share of connections, and idle ones make room for new ones.
+func TestConnectionLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Config{Handler: HandlerFunc(answer200), Limits: Limits{Connections: 3, ConnectionsPerSource: 2}})
+		t.Cleanup(func() { _ = l.Close(t.Context()) })
+		open := func(ip string) *stream {
+			ours, theirs := net.Pipe()
+			t.Cleanup(func() { theirs.Close() })
+			s := l.newStream(TCP, netip.AddrPort{}, netip.AddrPortFrom(netip.MustParseAddr(ip), 4000), true)
+			s.pipe = &bytePipe{stream: s, conn: ours, framer: framer{limit: 65535}}
+			if !l.register(s) {
+				return nil
+			}
+			l.wg.Go(s.run)
+			return s
+		}
+		first := open("192.0.2.1")
+		time.Sleep(2 * time.Second)
+		if open("192.0.2.1") == nil || open("192.0.2.1") != nil {
+			t.Error("want two connections of one address, not three")
+		}
+		open("192.0.2.2")
+		if s := open("192.0.2.3"); s == nil {
+			t.Error("no room was made")
+		}
+		if first.alive() {
+			t.Error("the oldest connection is still there")
+		}
+		if n := len(l.sources); n != 3 {
+			t.Errorf("%d sources are kept, want 3", n)
+		}
+	})
+}
+
+// Noise from many addresses leaves nothing behind.
+func TestGarbageFlood(t *testing.T) {
+	l := New(Config{Handler: HandlerFunc(answer200)})
+	defer l.Close(t.Context())
+	before := runtime.NumGoroutine()
+	for i := range 5000 {
+		ip := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		s := &packetSocket{layer: l, pc: newMemSocket()}
+		s.packet(netip.AddrPortFrom(ip, 5060), []byte("\x80garbage of no meaning\r\n\r\n"))
+	}
+	c := l.Counters()
+	if c.Malformed != 5000 || c.Connections+c.ServerTransactions+len(l.sources) != 0 {
+		t.Errorf("Counters() = %+v, %d sources", c, len(l.sources))
+	}
+	if n := runtime.NumGoroutine(); n > before+1 {
+		t.Errorf("%d goroutines, before %d", n, before)
+	}
+}
+
+func TestTransactionLimitPerSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemSocket()
+		l := New(Config{Handler: HandlerFunc(func(*Request) {}), Limits: Limits{TransactionsPerSource: 2}})
+		t.Cleanup(func() { _ = l.Close(t.Context()) })
+		_ = l.ServePacket(s)
+		for i := range 3 {
+			s.in <- []byte(options(i + 1))
+		}
+		synctest.Wait()
+		if sent := lines(s.take()); sent != "503 Service Unavailable" {
+			t.Errorf("sent %q, want one 503", sent)
+		}
+		time.Sleep(time.Minute) // a handler that never answers keeps nothing for ever
+		if c := l.Counters(); c.ServerTransactions != 0 || len(l.sources) != 0 {
+			t.Errorf("Counters() = %+v, %d sources", c, len(l.sources))
+		}
+	})
+}
+
+func TestSTUN(t *testing.T) {
+	// The request and answer of RFC 5769 §2.1 and §2.2, without their attributes.
+	id := []byte{0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87, 0xdf, 0xae}
+	req := append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, id...)
+	if !isSTUN(req) {
+		t.Fatal("not recognised")
+	}
+	got := answerSTUN(req, netip.MustParseAddrPort("192.0.2.1:32853"))
+	want := append(append([]byte{1, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42}, id...), 0, 0x20, 0, 8, 0, 1, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43)
+	if string(got) != string(want) {
+		t.Errorf("answered % x\nwant     % x", got, want)
+	}
+	req[1] = 2
+	if answerSTUN(req, netip.MustParseAddrPort("192.0.2.1:1")) != nil {
+		t.Error("answered what is no binding request")
+	}
+}
+
+func certificate(t *testing.T) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, _ := x509.ParseCertificate(der)
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, RootCAs: pool}
+}
+
+// A client that opens a TLS connection and says nothing holds up nobody.
+func TestTLS(t *testing.T) {
+	cfg := Config{Handler: HandlerFunc(answer200), TLS: certificate(t)}
+	server := start(t, cfg, TLS)
+	client := start(t, cfg, UDP)
+	silent := dialRaw(t, server.Addrs(TLS)[0])
+	defer silent.Close()
+	tx, err := client.Send(t.Context(), newRequest(sipmsg.OPTIONS, 1), Target{Network: TLS, Addr: server.Addrs(TLS)[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := final(t, tx); res.StatusCode != 200 || res.Via().Transport != "TLS" {
+		t.Errorf("answer = %s", res)
+	}
+}
+
+// A browser calls and is called on its one WebSocket.
+func TestWebSocket(t *testing.T) {
+	flows := make(chan *Flow, 1)
+	server := start(t, Config{Handler: HandlerFunc(func(r *Request) {
+		answer200(r)
+		flows <- r.Flow
+	})})
+	web := httptest.NewServer(server)
+	defer web.Close()
+	ctx := t.Context()
+	if c, _, err := websocket.Dial(ctx, web.URL, nil); err == nil {
+		if _, _, err := c.Read(ctx); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+			t.Errorf("without subprotocol: %v", err)
+		}
+	}
+	c, _, err := websocket.Dial(ctx, web.URL, &websocket.DialOptions{Subprotocols: []string{"sip"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	_ = c.Write(ctx, websocket.MessageText, []byte("\r\n\r\n"))
+	if _, p, err := c.Read(ctx); string(p) != "\r\n" {
+		t.Errorf("keep-alive was answered %q, %v", p, err)
+	}
+	// JsSIP has an invalid host in Via and may leave out Content-Length.
+	msg := strings.NewReplacer("SIP/2.0/TCP 192.0.2.9", "SIP/2.0/WS df7jal23ls0d.invalid", "Content-Length: 0\r\n", "").Replace(options(1))
+	_ = c.Write(ctx, websocket.MessageText, []byte(msg))
+	_, p, err := c.Read(ctx)
+	if err != nil || !strings.HasPrefix(string(p), "SIP/2.0 200 OK\r\n") {
+		t.Fatalf("answered %q, %v", p, err)
+	}
+	// And back: a large request, a transaction on the flow.
+	big := newRequest(sipmsg.MESSAGE, 7)
+	big.SetBody([]byte(strings.Repeat("x", 60000)))
+	tx, err := server.Send(ctx, big, Target{Flow: <-flows})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadLimit(1 << 17)
+	_, p, err = c.Read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := read(p)
+	if err != nil || m.problem != nil || len(m.req.Body()) != 60000 || m.req.Via().Transport != "WS" {
+		t.Fatalf("arrived: %v %v", err, m)
+	}
+	_ = c.Write(ctx, websocket.MessageText, marshal(respond(m.raw, m.req, 202, "Accepted", "x")))
+	if res := final(t, tx); res.StatusCode != 202 {
+		t.Errorf("answer = %d", res.StatusCode)
+	}
+	if n := server.Counters().Connections; n != 1 {
+		t.Errorf("Connections = %d, want 1", n)
+	}
+}

@@ -1,0 +1,140 @@
+package transport
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// A wsPipe is one WebSocket connection; a frame is a message (RFC 7118 §5).
+type wsPipe struct {
+	stream *stream
+	conn   *websocket.Conn
+}
+
+// A dead peer is found by an unanswered Ping; a NAT is kept open by it.
+const pingInterval = 25 * time.Second
+
+// ServeHTTP upgrades to SIP over WebSocket (RFC 7118) and serves the
+// connection until it ends. Mount it where clients expect it, as "/sip".
+func (l *Layer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		http.Error(w, "no remote address", http.StatusBadRequest)
+		return
+	}
+	local := netip.AddrPort{}
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		local = addrPort(a)
+	}
+	network := WS
+	if r.TLS != nil {
+		network = WSS
+	}
+	s := l.newStream(network, local, netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()), true)
+	p := &wsPipe{stream: s}
+	s.pipe = p
+	if !l.register(s) {
+		http.Error(w, "too many connections", http.StatusServiceUnavailable)
+		return
+	}
+	p.conn, err = websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols: []string{"sip"}, OriginPatterns: l.cfg.AcceptWS,
+	})
+	if err != nil { // Accept has answered
+		s.close()
+		return
+	}
+	if p.conn.Subprotocol() != "sip" { // RFC 7118 §4.1
+		_ = p.conn.Close(websocket.StatusPolicyViolation, "subprotocol sip is required")
+		s.close()
+		return
+	}
+	p.conn.SetReadLimit(int64(l.cfg.Limits.Message))
+	s.run()
+}
+
+func (p *wsPipe) open() error {
+	p.stream.layer.background(p.ping)
+	return nil
+}
+
+func (p *wsPipe) ping() {
+	t := time.NewTicker(pingInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-p.stream.done:
+			return
+		}
+		if p.expired() {
+			p.stream.drain()
+			return
+		}
+		ctx, cancel := context.WithTimeout(p.stream.layer.ctx, p.stream.layer.cfg.Limits.Write)
+		err := p.conn.Ping(ctx)
+		cancel()
+		if err != nil {
+			p.stream.close()
+			return
+		}
+	}
+}
+
+func (p *wsPipe) expired() bool {
+	return time.Now().After(p.stream.idleUntil()) && p.stream.flow.retained.Load() <= 0
+}
+
+func (p *wsPipe) next() ([]byte, *Problem, error) {
+	ctx := p.stream.layer.ctx
+	for {
+		_, r, err := p.conn.Reader(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		// The context of Reader also ends the wait for a frame, which may be
+		// long; the rest of a message, in however many frames, must come soon.
+		slow := time.AfterFunc(p.stream.layer.cfg.Limits.Partial, p.stream.close)
+		msg, err := io.ReadAll(r)
+		slow.Stop()
+		if err != nil {
+			return nil, nil, err
+		}
+		if isKeepAlive(msg) { // RFC 7118 §6 leaves it to WebSocket; clients send it all the same
+			p.stream.touch()
+			p.stream.layer.counters.keepAlives.Add(1)
+			if len(msg) >= 4 {
+				_ = p.stream.send(p.stream.flow.Remote, []byte("\r\n"))
+			}
+			continue
+		}
+		return msg, nil, nil
+	}
+}
+
+func isKeepAlive(p []byte) bool {
+	for _, c := range p {
+		if c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *wsPipe) put(msg []byte) error {
+	ctx, cancel := context.WithTimeout(p.stream.layer.ctx, p.stream.layer.cfg.Limits.Write)
+	defer cancel()
+	return p.conn.Write(ctx, websocket.MessageText, msg)
+}
+
+func (p *wsPipe) close() {
+	if p.conn != nil {
+		_ = p.conn.CloseNow()
+	}
+}
