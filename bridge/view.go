@@ -1,11 +1,10 @@
 package bridge
 
 import (
-	"reflect"
 	"strconv"
 	"time"
 
-	"tutti/bridge/internal/persist"
+	"tutti/mixer/plan"
 )
 
 // Viewer is for whom a view is made.
@@ -17,140 +16,119 @@ type Viewer struct {
 // Viewer is the leg's user as the reader of views.
 func (l *Leg) Viewer() Viewer { return Viewer{Self: l.User()} }
 
-// Object is a JSON object. It holds no null, so that a merge patch can say everything.
-type Object = map[string]any
+// Document is the state as pages, the API and the command line see it (docs/protocol.md). It is a value of its own: the
+// reader may change it. Written as JSON it holds no null, so that a merge patch can say everything.
+type Document struct {
+	Conference ConferenceView         `json:"conference"`
+	Self       UserID                 `json:"self" doc:"the participant who looks, empty for an operator"`
+	Users      map[string]UserView    `json:"users" doc:"by participant id"`
+	Chat       map[string]MessageView `json:"chat" doc:"by message number"`
+}
 
-// View is the state as pages, the API and the command line see it (docs/protocol.md).
-func View(s *State, v Viewer) Object {
-	users := Object{}
+// ConferenceView is what a Document says of the conference itself.
+type ConferenceView struct {
+	Name      string      `json:"name"`
+	URI       string      `json:"uri" example:"sip:8001@host"`
+	Title     string      `json:"title"`
+	Locked    bool        `json:"locked"`
+	Layout    plan.Layout `json:"layout" enum:"grid,speaker,single"`
+	Spotlight UserID      `json:"spotlight" doc:"shown large whoever speaks; empty for nobody"`
+	Speaker   UserID      `json:"speaker" doc:"who has the large tile of the speaker layout"`
+	Started   string      `json:"started"`
+}
+
+// UserView is what a Document says of one participant.
+type UserView struct {
+	Name      string                  `json:"name"`
+	Order     int                     `json:"order" doc:"of joining, from 1"`
+	Roles     []Role                  `json:"roles"`
+	Number    string                  `json:"number" doc:"masked for everybody but operators"`
+	Muted     bool                    `json:"muted"`
+	Speaking  bool                    `json:"speaking"`
+	Hand      string                  `json:"hand" doc:"when it was raised, empty while it is down"`
+	Camera    bool                    `json:"camera" doc:"false where it was switched off"`
+	Endpoints map[string]EndpointView `json:"endpoints" doc:"by leg id"`
+}
+
+// EndpointView is what a Document says of one device.
+type EndpointView struct {
+	Kind   LegKind              `json:"kind" enum:"sip,webrtc,local"`
+	Status Status               `json:"status"`
+	Joined string               `json:"joined"`
+	Method JoiningMethod        `json:"method"`
+	Reason string               `json:"reason" doc:"why a call failed"`
+	Media  map[string]MediaView `json:"media" doc:"by stream id"`
+}
+
+// MediaView is what a Document says of one stream.
+type MediaView struct {
+	Type    string       `json:"type" enum:"audio,video"`
+	Status  MediaStatus  `json:"status" doc:"direction, as the device sees it"`
+	Codec   string       `json:"codec"`
+	Content plan.Content `json:"content" enum:"main,slides"`
+}
+
+// MessageView is what a Document says of one line of chat.
+type MessageView struct {
+	From UserID `json:"from" doc:"empty for an operator"`
+	To   UserID `json:"to" doc:"empty for everybody"`
+	Name string `json:"name"`
+	Text string `json:"text"`
+	At   string `json:"at"`
+}
+
+// View is the state as v may see it.
+func View(s *State, v Viewer) *Document {
+	d := &Document{Conference: viewConference(s), Self: v.Self, Users: map[string]UserView{}, Chat: map[string]MessageView{}}
 	for id, u := range s.users.All() {
-		users[id] = viewUser(u, v)
+		d.Users[id] = viewUser(u, v)
 	}
-	chat := Object{}
 	for _, m := range s.Chat {
 		if m.seenBy(v) {
-			chat[strconv.Itoa(m.ID)] = viewMessage(m)
+			d.Chat[strconv.Itoa(m.ID)] = viewMessage(m)
 		}
 	}
-	return Object{"conference": viewConference(s), "self": string(v.Self), "users": users, "chat": chat}
+	return d
 }
 
-// Patch is the JSON merge patch (RFC 7396) that makes View(old, v) into View(now, v); empty if they are the same. Its cost
-// is that of what changed.
-func Patch(old, now *State, v Viewer) Object {
-	patch := Object{}
-	put(patch, "conference", difference(viewConference(old), viewConference(now)))
-	put(patch, "users", patchUsers(old, now, v))
-	put(patch, "chat", patchChat(old.Chat, now.Chat, v))
-	return patch
-}
-
-func put(to Object, key string, patch Object) {
-	if len(patch) > 0 {
-		to[key] = patch
-	}
-}
-
-func patchUsers(old, now *State, v Viewer) Object {
-	patch := Object{}
-	for c := range persist.Diff(old.users, now.users) {
-		switch {
-		case !c.InNew:
-			patch[c.Key] = nil
-		case !c.InOld:
-			patch[c.Key] = viewUser(c.New, v)
-		default:
-			put(patch, c.Key, difference(viewUser(c.Old, v), viewUser(c.New, v)))
-		}
-	}
-	return patch
-}
-
-// patchChat knows that messages never change, that their ids grow and that the oldest go first.
-func patchChat(old, now []Message, v Viewer) Object {
-	patch := Object{}
-	last, first := 0, 0
-	if len(old) > 0 {
-		last = old[len(old)-1].ID
-	}
-	if len(now) > 0 {
-		first = now[0].ID
-	}
-	for _, m := range old {
-		if m.ID < first && m.seenBy(v) {
-			patch[strconv.Itoa(m.ID)] = nil
-		}
-	}
-	for _, m := range now {
-		if m.ID > last && m.seenBy(v) {
-			patch[strconv.Itoa(m.ID)] = viewMessage(m)
-		}
-	}
-	return patch
-}
-
-// difference is the merge patch from a to b.
-func difference(a, b Object) Object {
-	patch := Object{}
-	for key := range a {
-		if _, ok := b[key]; !ok {
-			patch[key] = nil
-		}
-	}
-	for key, now := range b {
-		old, ok := a[key]
-		oldObject, is := old.(Object)
-		nowObject, both := now.(Object)
-		switch {
-		case ok && is && both:
-			put(patch, key, difference(oldObject, nowObject))
-		case !ok || !reflect.DeepEqual(old, now):
-			patch[key] = now
-		}
-	}
-	return patch
-}
-
-func viewConference(s *State) Object {
+func viewConference(s *State) ConferenceView {
 	d := s.Conference
-	return Object{
-		"name": d.Name, "uri": d.URI, "title": d.Title, "locked": d.Locked, "layout": string(d.Layout),
-		"spotlight": string(d.Spotlight), "speaker": string(s.Floor.Active), "started": stamp(d.Started),
+	return ConferenceView{
+		Name: d.Name, URI: d.URI, Title: d.Title, Locked: d.Locked, Layout: d.Layout, Spotlight: d.Spotlight,
+		Speaker: s.Floor.Active, Started: stamp(d.Started),
 	}
 }
 
-func viewUser(u *User, v Viewer) Object {
+func viewUser(u *User, v Viewer) UserView {
 	name, number := u.Name, u.Number
 	if !v.Operator {
 		name, number = u.Label(), maskNumber(number)
 	}
-	endpoints := Object{}
+	endpoints := map[string]EndpointView{}
 	for _, e := range u.Endpoints {
 		endpoints[string(e.Leg)] = viewEndpoint(e)
 	}
-	return Object{
-		"name": name, "order": u.Order, "roles": []string{string(u.Role)}, "number": number, "muted": u.Muted,
-		"speaking": u.Speaks(), "hand": stamp(u.Hand), "camera": !u.VideoOff, "endpoints": endpoints,
+	return UserView{
+		Name: name, Order: u.Order, Roles: []Role{u.Role}, Number: number, Muted: u.Muted, Speaking: u.Speaks(),
+		Hand: stamp(u.Hand), Camera: !u.VideoOff, Endpoints: endpoints,
 	}
 }
 
-func viewEndpoint(e *Endpoint) Object {
-	media := Object{}
+func viewEndpoint(e *Endpoint) EndpointView {
+	v := EndpointView{
+		Kind: e.Kind, Status: e.Status, Joined: stamp(e.Joined), Method: e.Method, Media: map[string]MediaView{},
+	}
 	for _, m := range e.Media {
-		media[m.ID] = Object{"type": m.Type, "status": string(m.Status), "codec": m.Codec, "content": string(m.Content)}
+		v.Media[m.ID] = MediaView{Type: m.Type, Status: m.Status, Codec: m.Codec, Content: m.Content}
 	}
-	reason := ""
 	if e.Disconnection != nil {
-		reason = e.Disconnection.Text
+		v.Reason = e.Disconnection.Text
 	}
-	return Object{
-		"kind": string(e.Kind), "status": string(e.Status), "joined": stamp(e.Joined), "method": string(e.Method),
-		"reason": reason, "media": media,
-	}
+	return v
 }
 
-func viewMessage(m Message) Object {
-	return Object{"from": string(m.From), "to": string(m.To), "name": m.Name, "text": m.Text, "at": stamp(m.At)}
+func viewMessage(m Message) MessageView {
+	return MessageView{From: m.From, To: m.To, Name: m.Name, Text: m.Text, At: stamp(m.At)}
 }
 
 // seenBy says whether v may read the message.
