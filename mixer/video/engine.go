@@ -1,0 +1,188 @@
+package video
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tutti/codec"
+	"tutti/mixer/plan"
+	"tutti/mixer/video/canvas"
+)
+
+// Config is what an Engine needs to know.
+type Config struct {
+	Width, Height int          // of the canvas, pixels; 0 is 1280 × 720
+	FrameRate     int          // frames/s; 0 is 25
+	Logger        *slog.Logger // may be nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Width <= 0 || c.Height <= 0 {
+		c.Width, c.Height = 1280, 720
+	}
+	c.Width, c.Height = min(c.Width, codec.MaxWidth), min(c.Height, codec.MaxHeight)
+	if c.FrameRate <= 0 {
+		c.FrameRate = 25
+	}
+	c.FrameRate = min(c.FrameRate, maxFrameRate)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+const maxFrameRate = 60
+
+// Engine composes and encodes the pictures of one conference.
+type Engine struct {
+	cfg   Config
+	log   *slog.Logger
+	scale canvas.Scaler
+	count counters
+	ids   atomic.Uint64 // of classes
+
+	mu      sync.Mutex // guards the fields below
+	sources map[sourceKey]*Source
+	viewers map[*Viewer]struct{}
+	scenes  []plan.Scene
+	dirty   bool // the step has to look at them again
+	starts  []*Source
+	plan    view // written by the step; Stats reads it
+
+	// The fields below belong to the goroutine of Run.
+	art   *canvas.Art
+	shown map[sourceKey]*Source
+	order []*Source // the values of shown
+	due   []*class
+}
+
+// view is what the step works from.
+type view struct {
+	boards  []*board
+	classes []*class
+}
+
+type sourceKey struct {
+	leg     plan.LegID
+	content plan.Content
+}
+
+// keyOf names a source; no content means the main one.
+func keyOf(leg plan.LegID, content plan.Content) sourceKey {
+	if content == "" {
+		content = plan.MainContent
+	}
+	return sourceKey{leg, content}
+}
+
+// New returns an engine without sources and viewers. It makes no picture until Run.
+func New(cfg Config) *Engine {
+	cfg = cfg.withDefaults()
+	return &Engine{
+		cfg: cfg, log: cfg.Logger, scale: scaler(),
+		sources: map[sourceKey]*Source{}, viewers: map[*Viewer]struct{}{}, shown: map[sourceKey]*Source{},
+	}
+}
+
+// SetScenes says who sees what from the next frame on. The scenes must not be changed after. A viewer that no scene
+// names is sent nothing; one that several name sees the first.
+func (e *Engine) SetScenes(scenes []plan.Scene) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.scenes, e.dirty = scenes, true
+}
+
+// Run composes and encodes until ctx ends, then returns its cause. It returns after all goroutines of the engine, and
+// with them every call to a Sink, have ended. It may be called once.
+func (e *Engine) Run(ctx context.Context) error {
+	art, err := canvas.NewArt()
+	if err != nil {
+		return fmt.Errorf("video: %w", err)
+	}
+	e.art = art
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+
+	period := time.Second / time.Duration(e.cfg.FrameRate)
+	epoch := time.Now()
+	next := epoch
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-timer.C:
+		}
+		e.step(ctx, &wg, next, next.Sub(epoch))
+		next = next.Add(period)
+		if behind := time.Since(next); behind > 0 {
+			// A frame that is late is left out, never made up for in a burst.
+			skip := int64(behind/period) + 1
+			e.count.late.Add(uint64(skip))
+			next = next.Add(time.Duration(skip) * period)
+		}
+		timer.Reset(time.Until(next))
+	}
+}
+
+// step makes the frame of now; pts is its time since Run began.
+func (e *Engine) step(ctx context.Context, wg *sync.WaitGroup, now time.Time, pts time.Duration) {
+	e.mu.Lock()
+	if e.dirty {
+		e.rebuildLocked(ctx, wg)
+	}
+	e.mu.Unlock()
+	for _, s := range e.order {
+		s.takePicture()
+	}
+	for _, b := range e.plan.boards {
+		e.stepBoard(b, now, pts)
+	}
+	e.count.frames.Add(1)
+}
+
+// stepBoard composes one board when a class wants it now, and hands it to those that do.
+func (e *Engine) stepBoard(b *board, now time.Time, pts time.Duration) {
+	if b.canvas.Step(b.scene, e, now) {
+		b.changed = now
+	}
+	e.due = e.due[:0]
+	for _, c := range b.classes {
+		if c.due(now, now.Sub(b.changed) < settle) {
+			e.due = append(e.due, c)
+		}
+	}
+	if len(e.due) == 0 {
+		return
+	}
+	sheet := b.freeSheet()
+	b.canvas.Draw(&sheet.Sheet)
+	e.count.composed.Add(1)
+	sheet.readers.Store(int32(len(e.due)))
+	for _, c := range e.due {
+		c.start(sheet, now, pts)
+	}
+}
+
+// Picture is how the canvases find the sources (canvas.Pictures). Only the goroutine of Run calls it.
+func (e *Engine) Picture(leg plan.LegID, content plan.Content) *canvas.Picture {
+	if s := e.shown[keyOf(leg, content)]; s != nil {
+		return &s.picture
+	}
+	return nil
+}
+
+// touch tells the step that something changed.
+func (e *Engine) touch(change func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change()
+	e.dirty = true
+}
