@@ -21,10 +21,10 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Width <= 0 || c.Height <= 0 {
+	if !composable(c.Width, c.Height) {
 		c.Width, c.Height = 1280, 720
 	}
-	c.Width, c.Height = min(c.Width, codec.MaxWidth), min(c.Height, codec.MaxHeight)
+	c.Width, c.Height = c.Width&^1, c.Height&^1
 	if c.FrameRate <= 0 {
 		c.FrameRate = 25
 	}
@@ -35,13 +35,20 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-const maxFrameRate = 60
+const (
+	maxFrameRate = 60
+	minSide      = 16 // of a composed picture, pixels
+)
+
+// composable says whether a picture of w × h pixels can be composed and encoded.
+func composable(w, h int) bool {
+	return w >= minSide && h >= minSide && codec.CheckSize(w, h) == nil
+}
 
 // Engine composes and encodes the pictures of one conference.
 type Engine struct {
 	cfg   Config
 	log   *slog.Logger
-	scale canvas.Scaler
 	count counters
 	ids   atomic.Uint64 // of classes
 
@@ -83,7 +90,7 @@ func keyOf(leg plan.LegID, content plan.Content) sourceKey {
 func New(cfg Config) *Engine {
 	cfg = cfg.withDefaults()
 	return &Engine{
-		cfg: cfg, log: cfg.Logger, scale: scaler(),
+		cfg: cfg, log: cfg.Logger,
 		sources: map[sourceKey]*Source{}, viewers: map[*Viewer]struct{}{}, shown: map[sourceKey]*Source{},
 	}
 }

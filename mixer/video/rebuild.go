@@ -130,7 +130,7 @@ func (e *Engine) boardFor(boards map[boardKey]*board, g *group) *board {
 	}
 	b := g.class.board
 	if b == nil || slices.Contains(e.plan.boards, b) {
-		b = &board{canvas: canvas.New(enc.Width, enc.Height, e.art, e.scale)}
+		b = &board{canvas: canvas.New(enc.Width, enc.Height, e.art, scale)}
 	}
 	b.signature, b.arrangement, b.scene, b.classes = g.signature, arrange(g.scene), g.scene, nil
 	b.legs = contributors(g.scene, enc.Width, enc.Height)

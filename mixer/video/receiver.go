@@ -234,9 +234,7 @@ func (r *receiver) decode(t *track, frame []byte, key bool, now time.Time) {
 
 // acceptable says whether a picture can be composed.
 func acceptable(img *image.YCbCr) bool {
-	w, h := img.Rect.Dx(), img.Rect.Dy()
-	return img.SubsampleRatio == image.YCbCrSubsampleRatio420 && w >= 2 && h >= 2 &&
-		w*h <= codec.MaxWidth*codec.MaxHeight && max(w, h) <= codec.MaxWidth
+	return img.SubsampleRatio == image.YCbCrSubsampleRatio420 && codec.CheckSize(img.Rect.Dx(), img.Rect.Dy()) == nil
 }
 
 // failed counts a frame that did not decode.

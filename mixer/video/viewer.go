@@ -14,18 +14,17 @@ import (
 type ViewerEncoding struct {
 	Video         *codec.Video
 	Fmtp          string // the far end's, which limits what the encoder may do
-	Width, Height int    // pixels; 0 is the canvas
+	Width, Height int    // pixels; what cannot be encoded (0, say) is the canvas
 	FrameRate     int    // frames/s; 0 is that of the canvas
 	Bitrate       int    // bit/s; 0 follows from the size
 	MaxPayload    int    // octets of RTP payload; 0 is 1200
 }
 
 func (v ViewerEncoding) withDefaults(cfg Config) ViewerEncoding {
-	if v.Width <= 0 || v.Height <= 0 {
+	if !composable(v.Width, v.Height) {
 		v.Width, v.Height = cfg.Width, cfg.Height
 	}
-	const smallest = 16
-	v.Width, v.Height = min(max(v.Width&^1, smallest), codec.MaxWidth), min(max(v.Height&^1, smallest), codec.MaxHeight)
+	v.Width, v.Height = v.Width&^1, v.Height&^1
 	if v.FrameRate <= 0 || v.FrameRate > cfg.FrameRate {
 		v.FrameRate = cfg.FrameRate
 	}
