@@ -1,0 +1,52 @@
+package sip
+
+import (
+	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+
+	"tutti/sip/auth"
+	"tutti/sip/transport"
+)
+
+// authenticate returns the user whose password a request proves, or challenges it (RFC 3261 §22.2, RFC 8760). A failed
+// attempt is a line of the log only where credentials were given.
+func (ua *UserAgent) authenticate(r *transport.Request) (string, bool) {
+	user, challenge := ua.digests.Check(r.Request, time.Now())
+	if challenge == nil {
+		return user, true
+	}
+	res := r.Response(401, "Unauthorized")
+	for _, h := range challenge.Headers() {
+		res.AppendHeader(h)
+	}
+	ua.answer(r, res)
+	return "", false
+}
+
+// password looks up a configured user.
+func (p *phones) password(user string) (string, bool) {
+	pw, ok := p.passwords[user]
+	return pw, ok && pw != ""
+}
+
+// authorized repeats a challenged request with the trunk's credentials and the next CSeq; nil where that is no use.
+func (c *call) authorized(req *sipmsg.Request, res *sipmsg.Response) *sipmsg.Request {
+	if res == nil || c.trunk == nil || c.trunk.User == "" || res.StatusCode != 401 && res.StatusCode != 407 {
+		return nil
+	}
+	if c.credentials == nil {
+		c.credentials = auth.NewClient(c.trunk.User, c.trunk.Password)
+	}
+	again, err := c.credentials.Answer(req, res)
+	if err != nil {
+		c.log.Info("challenge not answered", "trunk", c.trunk.Name, "err", err)
+		return nil
+	}
+	for again.RemoveHeader("Via") {
+	}
+	if c.dlg != nil {
+		c.dlg.LocalSeq = max(c.dlg.LocalSeq, again.CSeq().SeqNo)
+	}
+	return again
+}
