@@ -51,6 +51,10 @@ type stream struct {
 	received   ReceivedStats
 	far        farEnd
 	out        sender
+	main       bool // of video: the camera
+	pic        picture
+
+	frames sync.Mutex // held while the packets of a frame are written: it orders the writers of video, and guards nothing
 
 	// The mixer's goroutine owns the rest.
 	config   Stream
@@ -88,11 +92,14 @@ func check(streams []Stream) error {
 			return fmt.Errorf("stream %q: no wire", c.ID)
 		}
 		seen[c.ID] = true
-		if c.Kind != Audio || c.Send == nil {
+		if c.Send == nil {
 			continue
 		}
-		if c.Send.Audio == nil {
-			return fmt.Errorf("stream %q: nothing to send", c.ID)
+		if c.Kind == Audio && c.Send.Audio == nil || c.Kind == Video && c.Send.Video == nil {
+			return fmt.Errorf("stream %q: an encoding of no format", c.ID)
+		}
+		if c.Kind == Video {
+			continue
 		}
 		if err := encodingOf(c.Send).Check(); err != nil {
 			return fmt.Errorf("stream %q: %w", c.ID, err)
@@ -135,6 +142,7 @@ func (s *stream) negotiated(c Stream, now time.Time) {
 	}
 	s.receives = len(c.Receive) > 0
 	s.audioLevel = c.AudioLevel
+	s.main = c.Content == "" || c.Content == plan.MainContent
 	s.heardLocked(now)
 }
 
@@ -159,6 +167,9 @@ func equalReceive(a, b []Payload) bool {
 			return false
 		}
 		if x.Audio != nil && !x.Audio.Format.Equal(y.Audio.Format) {
+			return false
+		}
+		if (x.Video == nil) != (y.Video == nil) || x.Video != nil && !x.Video.Format.Equal(y.Video.Format) {
 			return false
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"tutti/mixer/audio"
 	"tutti/mixer/jitter"
 	"tutti/mixer/plan"
+	"tutti/mixer/video"
 )
 
 // Config is what a Mixer needs to know.
@@ -35,17 +36,20 @@ type Config struct {
 
 // Mixer is the media plane of one conference (an RFC 3550 §7.1 mixer). Its methods may be called from any goroutine.
 type Mixer struct {
-	cfg Config
-	own sync.Map // SSRCs that we send, to how many streams do
+	cfg      Config
+	own      sync.Map // SSRCs that we send, to how many streams do
+	pictures sync.Map // the SSRC of each leg's camera
+	video    *video.Engine
 
-	mu      sync.Mutex // guards what follows, up to the next comment
-	legs    map[plan.LegID]*leg
-	order   []plan.LegID
-	pending []func() // what the next tick is to do first
-	plan    *plan.Plan
-	formats []codec.Format
-	stats   Stats
-	ended   bool
+	mu           sync.Mutex // guards what follows, up to the next comment
+	legs         map[plan.LegID]*leg
+	order        []plan.LegID
+	pending      []func() // what the next tick is to do first
+	plan         *plan.Plan
+	audioFormats []codec.Format
+	videoFormats []codec.Format
+	stats        Stats
+	ended        bool
 
 	// Run's goroutine owns the rest.
 	now     time.Time // of the tick
@@ -62,7 +66,8 @@ func New(cfg Config) *Mixer {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.CNAME = cmp.Or(cfg.CNAME, "tutti")
-	return &Mixer{cfg: cfg, legs: map[plan.LegID]*leg{}, audio: audio.New(), now: time.Now()}
+	engine := video.New(video.Config{Width: cfg.Width, Height: cfg.Height, FrameRate: cfg.FrameRate, Logger: cfg.Logger})
+	return &Mixer{cfg: cfg, legs: map[plan.LegID]*leg{}, audio: audio.New(), video: engine, now: time.Now()}
 }
 
 // Attach makes the streams of a leg known, or replaces them after a renegotiation: a stream whose ID stays keeps its
@@ -160,7 +165,7 @@ func (m *Mixer) RequestKeyFrame(id plan.LegID, stream string) {
 func (m *Mixer) Encodings() (audio, video []codec.Format) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.formats, nil
+	return m.audioFormats, m.videoFormats
 }
 
 // owns says whether ssrc is one of ours.

@@ -3,8 +3,10 @@ package mixer
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
+	"tutti/codec"
 	"tutti/mixer/audio"
 	"tutti/mixer/jitter"
 )
@@ -18,6 +20,11 @@ const (
 // Run moves media until ctx ends, then returns its cause. It returns after all its goroutines have ended, and after a
 // BYE on every stream.
 func (m *Mixer) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { cancel(m.video.Run(ctx)) })
+	defer wg.Wait()
+	defer cancel(nil)
 	next := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -65,6 +72,9 @@ func (m *Mixer) step(now time.Time) {
 	m.audio.Step()
 	for _, s := range m.streams {
 		s.report(now)
+		if s.kind == Video {
+			s.askFarEnd(now)
+		}
 	}
 	m.notice(now)
 	m.publish()
@@ -83,6 +93,7 @@ func (m *Mixer) takeOver() {
 	}
 	if p != nil {
 		m.audio.Apply(p.Inputs, p.Rows)
+		m.video.SetScenes(p.Scenes)
 	}
 }
 
@@ -114,11 +125,50 @@ func (m *Mixer) join(s *stream) { m.streams = append(m.streams, s) }
 func (m *Mixer) configure(s *stream, c Stream, decoders []jitter.Decoder) {
 	old := s.config
 	s.config = c
-	if s.kind == Audio {
+	m.rebuild(s, old, decoders)
+	s.startReports(m.now)
+}
+
+// rebuild makes what follows from the configuration of a stream.
+func (m *Mixer) rebuild(s *stream, old Stream, decoders []jitter.Decoder) {
+	if s.kind == Video {
+		m.configureVideo(s, old)
+	} else {
 		m.configureInput(s, old, decoders)
 		m.configureOutput(s, old)
 	}
-	s.startReports(m.now)
+	audio, video := m.formatsOf(Audio), m.formatsOf(Video)
+	m.mu.Lock()
+	m.audioFormats, m.videoFormats = audio, video
+	m.mu.Unlock()
+}
+
+// formatsOf counts what is sent, most used first.
+func (m *Mixer) formatsOf(k Kind) []codec.Format {
+	var formats []codec.Format
+	var uses []int
+	for _, s := range m.streams {
+		if s.kind != k || s.config.Send == nil {
+			continue
+		}
+		f := format(s.config.Send)
+		i := slices.IndexFunc(formats, f.Equal)
+		if i < 0 {
+			i, formats, uses = len(formats), append(formats, f), append(uses, 0)
+		}
+		uses[i]++
+		for ; i > 0 && uses[i] > uses[i-1]; i-- {
+			formats[i], formats[i-1], uses[i], uses[i-1] = formats[i-1], formats[i], uses[i-1], uses[i]
+		}
+	}
+	return formats
+}
+
+func format(e *Encoding) codec.Format {
+	if e.Video != nil {
+		return e.Video.Format
+	}
+	return e.Audio.Format
 }
 
 func (m *Mixer) configureInput(s *stream, old Stream, decoders []jitter.Decoder) {
@@ -160,10 +210,6 @@ func (m *Mixer) configureOutput(s *stream, old Stream) {
 		s.output = m.audio.AddOutput(s.leg.id, encodingOf(enc), s)
 	}
 	s.begin(enc, clock)
-	formats := m.audio.Formats()
-	m.mu.Lock()
-	m.formats = formats
-	m.mu.Unlock()
 }
 
 // claim notes an SSRC as ours, disown forgets it.
@@ -192,13 +238,13 @@ func (m *Mixer) leave(s *stream) {
 		return
 	}
 	m.streams = slices.Delete(m.streams, i, i+1)
+	s.mu.Lock()
+	s.gone = true // no frame after the BYE
+	s.mu.Unlock()
 	s.bye(m.now)
 	old := s.config
 	s.config.Receive, s.config.Send = nil, nil
-	if s.kind == Audio {
-		m.configureInput(s, old, nil)
-		m.configureOutput(s, old)
-	}
+	m.rebuild(s, old, nil)
 }
 
 // listen reads one tick of sound.

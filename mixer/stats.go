@@ -5,6 +5,7 @@ import (
 
 	"tutti/mixer/jitter"
 	"tutti/mixer/plan"
+	"tutti/mixer/video"
 )
 
 // Stats is a snapshot of what the mixer does and did.
@@ -18,7 +19,8 @@ type Stats struct {
 	AudioEncodes uint64 // in all
 	AudioFailed  uint64 // encodings that failed, in all
 
-	Legs []LegStats
+	Video video.Stats
+	Legs  []LegStats
 }
 
 // LegStats is the part of one leg.
@@ -73,6 +75,7 @@ func (m *Mixer) Stats() Stats {
 		streams[l] = append([]*stream(nil), l.streams...)
 	}
 	m.mu.Unlock()
+	st.Video = m.video.Stats()
 	for _, l := range legs {
 		ls := LegStats{Leg: l.id, Speaking: l.speaking.Load()}
 		for _, s := range streams[l] {

@@ -1,11 +1,9 @@
 package audio
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
-	"tutti/codec"
 	"tutti/mixer/plan"
 )
 
@@ -157,27 +155,6 @@ func (m *Mixer) RemoveOutput(o *Output) {
 	if o.encoding.users--; o.encoding.users == 0 {
 		delete(m.encodings, o.encoding.key)
 	}
-}
-
-// Formats are those that the outputs are encoded in, most used first.
-func (m *Mixer) Formats() []codec.Format {
-	var all []*encoding
-	for _, e := range m.encodings {
-		all = append(all, e)
-	}
-	slices.SortFunc(all, func(a, b *encoding) int {
-		if a.users != b.users {
-			return b.users - a.users
-		}
-		return cmp.Compare(a.key.format, b.key.format)
-	})
-	var formats []codec.Format
-	for _, e := range all {
-		if !slices.ContainsFunc(formats, e.audio.Format.Equal) {
-			formats = append(formats, e.audio.Format)
-		}
-	}
-	return formats
 }
 
 // Step mixes one tick and gives the packets that are complete to their sinks.
