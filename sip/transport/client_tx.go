@@ -152,76 +152,6 @@ func (tx *ClientTx) Flow() *Flow {
 	return tx.flow
 }
 
-// Cancel cancels an INVITE (§9.1): at once when a provisional answer is there,
-// otherwise with the first one. A 2xx may still win the race.
-func (tx *ClientTx) Cancel() { tx.abandon(ErrCancelled) }
-
-func (tx *ClientTx) abandon(why error) {
-	if !tx.invite {
-		tx.terminate(why)
-		return
-	}
-	tx.mu.Lock()
-	if tx.state > proceeding {
-		tx.mu.Unlock()
-		return
-	}
-	tx.wantCancel = true
-	unsent := tx.flow == nil
-	cancel := tx.cancelLocked()
-	tx.mu.Unlock()
-	if unsent {
-		tx.terminate(ErrCancelled)
-		return
-	}
-	tx.launch(cancel)
-}
-
-// cancelLocked makes the CANCEL once it may be sent.
-func (tx *ClientTx) cancelLocked() *sipmsg.Request {
-	if !tx.wantCancel || tx.sentCancel || tx.state != proceeding {
-		return nil
-	}
-	tx.sentCancel = true
-	tx.endInLocked(tx.layer.cfg.Timers.giveUp(), ErrCancelled)
-	return derive(tx.req, sipmsg.CANCEL, tx.req.To())
-}
-
-// launch sends a CANCEL in a transaction of its own, with the branch of the INVITE.
-func (tx *ClientTx) launch(cancel *sipmsg.Request) {
-	if cancel == nil {
-		return
-	}
-	l := tx.layer
-	branch, _ := cancel.Via().Params.Get("branch")
-	c := &ClientTx{
-		layer: l, req: cancel, key: clientKey(branch, sipmsg.CANCEL),
-		responses: make(chan *sipmsg.Response, responseRoom),
-	}
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return
-	}
-	l.clients[c.key] = c
-	l.mu.Unlock()
-	c.begin(tx.Flow(), "")
-}
-
-// derive makes the ACK to a refusal (§17.1.1.3) or the CANCEL (§9.1) of req.
-func derive(req *sipmsg.Request, method sipmsg.RequestMethod, to *sipmsg.ToHeader) *sipmsg.Request {
-	r := sipmsg.NewRequest(method, req.Recipient)
-	r.AppendHeader(sipmsg.HeaderClone(req.Via()))
-	sipmsg.CopyHeaders("Route", req, r)
-	max := sipmsg.MaxForwardsHeader(70)
-	r.AppendHeader(&max)
-	r.AppendHeader(sipmsg.HeaderClone(req.From()))
-	r.AppendHeader(sipmsg.HeaderClone(to))
-	r.AppendHeader(sipmsg.HeaderClone(req.CallID()))
-	r.AppendHeader(&sipmsg.CSeqHeader{SeqNo: req.CSeq().SeqNo, MethodName: method})
-	return r
-}
-
 // begin sends the request on f. A branch of "" means that Via is there.
 func (tx *ClientTx) begin(f *Flow, branch string) {
 	l, t := tx.layer, tx.layer.cfg.Timers
@@ -246,6 +176,26 @@ func (tx *ClientTx) begin(f *Flow, branch string) {
 	tx.mu.Unlock()
 	if err := l.write(f, f.Remote, p); err != nil {
 		tx.terminate(fmt.Errorf("transport: %s to %s: %w", tx.req.Method, f.Remote, err))
+	}
+}
+
+// broken ends the transactions that a closed connection leaves without an
+// answer: those that had none yet, and all over WebSocket, whose peer cannot
+// open a connection to answer on (RFC 3261 §17.1.4).
+func (l *Layer) broken(f *Flow) {
+	l.mu.Lock()
+	var all []*ClientTx
+	for _, tx := range l.clients {
+		all = append(all, tx)
+	}
+	l.mu.Unlock()
+	for _, tx := range all {
+		tx.mu.Lock()
+		lost := tx.flow == f && (tx.state == trying || tx.state == proceeding && (f.Network == WS || f.Network == WSS))
+		tx.mu.Unlock()
+		if lost {
+			tx.terminate(errClosed)
+		}
 	}
 }
 

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Config is what a Layer needs to know. Only Handler is required.
+// Config is what a Layer needs to know; everything may be left out. Without a
+// Handler requests are answered 501.
 type Config struct {
 	Handler    Handler
 	Log        *slog.Logger // nil discards
@@ -16,7 +17,9 @@ type Config struct {
 	Advertise  string       // host for Via and Contact; "" means the local address towards each peer
 	UserAgent  string       // Server and User-Agent header fields; "" leaves them out
 	Extensions []string     // option tags that Require may name (RFC 3261 §8.2.2.3); others are answered 420
-	AcceptWS   []string     // Origin patterns of SIP over WebSocket besides the same host; "*" accepts all
+	// Trace, where set, sees every message on its way; it borrows p.
+	Trace    func(sent bool, f *Flow, p []byte)
+	AcceptWS []string // Origin patterns of SIP over WebSocket besides the same host; "*" accepts all
 }
 
 // Timers are those of RFC 3261 §17 (table 4), of one Layer.
@@ -51,6 +54,7 @@ type Limits struct {
 	Partial               time.Duration // from the first to the last byte of one message
 	Idle                  time.Duration // without a message or keep-alive, unless the flow is retained
 	Write                 time.Duration // for the socket to take one message
+	Ringing               time.Duration // an INVITE may wait for its final answer; then it is answered 408
 	Queue                 int           // messages waiting to be written on one connection
 }
 
@@ -66,6 +70,7 @@ func DefaultLimits() Limits {
 		Partial:               10 * time.Second,
 		Idle:                  10 * time.Minute,
 		Write:                 10 * time.Second,
+		Ringing:               10 * time.Minute,
 		Queue:                 256,
 	}
 }
@@ -81,6 +86,7 @@ func (l Limits) withDefaults() Limits {
 	defaultTo(&l.Partial, d.Partial)
 	defaultTo(&l.Idle, d.Idle)
 	defaultTo(&l.Write, d.Write)
+	defaultTo(&l.Ringing, d.Ringing)
 	defaultTo(&l.Queue, d.Queue)
 	return l
 }

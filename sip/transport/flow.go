@@ -66,6 +66,7 @@ type Flow struct {
 type wire interface {
 	send(to netip.AddrPort, p []byte) error
 	alive() bool
+	over() <-chan struct{} // nil: never while the layer lives
 }
 
 var (
@@ -76,6 +77,9 @@ var (
 
 // Alive says whether the flow can still carry a message.
 func (f *Flow) Alive() bool { return f != nil && f.wire.alive() }
+
+// Done is closed when the connection has ended; for UDP it is nil.
+func (f *Flow) Done() <-chan struct{} { return f.wire.over() }
 
 // Retain keeps an idle connection open until Release is called as often: for
 // a dialog or a registration that needs it.

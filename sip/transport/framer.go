@@ -10,6 +10,7 @@ type framer struct {
 	limit   int // longest message, bytes
 	buf     []byte
 	scanned int // bytes of buf that hold no end of head
+	total   int // length of the message whose head is there; 0 is unknown
 	crlf    int // CR LF in a row before the next message
 }
 
@@ -25,6 +26,9 @@ func (f *framer) partial() bool { return len(f.buf) > 0 }
 func (f *framer) next() (p []byte, ping bool, problem *Problem) {
 	if f.skipBlank() {
 		return nil, true, nil
+	}
+	if f.total > 0 {
+		return f.take(), false, nil
 	}
 	from := max(0, f.scanned-len(headEnd)+1)
 	i := bytes.Index(f.buf[from:], []byte(headEnd))
@@ -43,13 +47,19 @@ func (f *framer) next() (p []byte, ping bool, problem *Problem) {
 	if problem != nil {
 		return f.buf[:head], false, problem
 	}
-	if len(f.buf) < head+length {
-		return nil, false, nil
+	f.total = head + length
+	return f.take(), false, nil
+}
+
+// take lends the message whose length is known, once it is there.
+func (f *framer) take() []byte {
+	if len(f.buf) < f.total {
+		return nil
 	}
-	p = f.buf[:head+length]
-	f.buf = f.buf[head+length:]
-	f.scanned, f.crlf = 0, 0
-	return p, false, nil
+	p := f.buf[:f.total:f.total]
+	f.buf = f.buf[f.total:]
+	f.scanned, f.crlf, f.total = 0, 0, 0
+	return p
 }
 
 // skipBlank drops CR LF before a message and reports every second one.

@@ -21,6 +21,12 @@ const (
 	headerChars   = "-_.!~*'()[]/?:+$%="
 )
 
+// What is looked up by walking is kept short: a packet must not cost more than
+// its length.
+const maxParams = 64
+
+var errTooMany = errors.New("too many parameters")
+
 func isAlnum(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
@@ -91,6 +97,9 @@ func parseParams(s string) (sipmsg.HeaderParams, error) {
 	parts, err := splitOutside(s, ';')
 	if err != nil {
 		return nil, err
+	}
+	if len(parts) > maxParams {
+		return nil, errTooMany
 	}
 	var params sipmsg.HeaderParams
 	for _, part := range parts {
@@ -241,6 +250,9 @@ func sipURI(scheme, s string) (sipmsg.Uri, error) {
 func uriParams(s string) (sipmsg.HeaderParams, error) {
 	var params sipmsg.HeaderParams
 	for part := range strings.SplitSeq(s, ";") {
+		if len(params) >= maxParams {
+			return nil, errTooMany
+		}
 		name, value, _ := strings.Cut(part, "=")
 		name = strings.ToLower(name)
 		if name == "" || !consistsOf(name, paramChars) || !consistsOf(value, paramChars) || !escapesOK(part) {

@@ -46,16 +46,12 @@ func parseVia(s string) (*sipmsg.ViaHeader, error) {
 
 // parseCSeq reads "number method"; the number is below 2³¹ (§8.1.1.5).
 func parseCSeq(s string) (*sipmsg.CSeqHeader, error) {
-	digits, method, ok := strings.Cut(s, " ")
-	if i := strings.IndexByte(s, '\t'); i >= 0 {
-		digits, method, ok = strings.Cut(strings.ReplaceAll(s, "\t", " "), " ")
-	}
-	method = strings.Trim(method, " ")
-	n, err := number(digits, 1<<31-1)
-	if !ok || err != nil || !isToken(method) {
+	parts := strings.Fields(s)
+	if len(parts) != 2 || !isToken(parts[1]) {
 		return nil, errors.New("malformed CSeq")
 	}
-	return &sipmsg.CSeqHeader{SeqNo: uint32(n), MethodName: sipmsg.RequestMethod(method)}, nil
+	n, err := number(parts[0], 1<<31-1)
+	return &sipmsg.CSeqHeader{SeqNo: uint32(n), MethodName: sipmsg.RequestMethod(parts[1])}, err
 }
 
 func number(s string, most uint64) (uint64, error) {
@@ -147,15 +143,7 @@ func list(value string, parse func(string) (sipmsg.Header, error)) ([]sipmsg.Hea
 
 func contactHeader(s string) (sipmsg.Header, error) {
 	a, err := parseAddress(s)
-	if err != nil {
-		return nil, err
-	}
-	if expires, ok := a.params.Get("expires"); ok {
-		if _, err := number(expires, 1<<32-1); err != nil { // §20.10: delta-seconds
-			return nil, err
-		}
-	}
-	return &sipmsg.ContactHeader{DisplayName: a.display, Address: a.uri, Params: a.params}, nil
+	return &sipmsg.ContactHeader{DisplayName: a.display, Address: a.uri, Params: a.params}, err
 }
 
 func bracketed(s string) (address, error) {

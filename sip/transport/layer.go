@@ -82,6 +82,9 @@ func New(cfg Config) *Layer {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Handler == nil {
+		cfg.Handler = HandlerFunc(notImplemented)
+	}
 	cfg.Timers = cfg.Timers.withDefaults()
 	cfg.Limits = cfg.Limits.withDefaults()
 	l := &Layer{
@@ -92,6 +95,12 @@ func New(cfg Config) *Layer {
 	rand.Read(l.secret[:])
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	return l
+}
+
+func notImplemented(r *Request) {
+	if r.Tx != nil {
+		_ = r.Tx.Respond(r.Response(501, "Not Implemented"))
+	}
 }
 
 // Listen opens a socket on addr ("host:port"; port 0 takes a free one) and

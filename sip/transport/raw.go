@@ -35,6 +35,9 @@ func bad(reason string) *Problem { return &Problem{Code: 400, Reason: reason} }
 
 var errEmpty = errors.New("transport: empty message")
 
+// The longest message of RFC 4475 has 60 lines; folding and look-ups cost more than linear time.
+const maxLines = 1000
+
 const headEnd = "\r\n\r\n"
 
 // cut splits one message into start line, header fields and body. What is
@@ -48,6 +51,9 @@ func cut(p []byte) (*raw, error) {
 	head, body, ended := bytes.Cut(p, []byte(headEnd))
 	head = bytes.TrimSuffix(head, []byte("\r\n"))
 	lines := strings.Split(string(head), "\r\n")
+	if len(lines) > maxLines {
+		return nil, errTooMany
+	}
 	m := &raw{start: lines[0], body: body, endless: !ended}
 	for _, line := range lines[1:] {
 		m.addLine(line)

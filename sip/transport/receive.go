@@ -14,6 +14,9 @@ import (
 // receive is a message's way in. It borrows p. why is a problem that framing
 // found. It reports whether p was a SIP message at all.
 func (l *Layer) receive(f *Flow, p []byte, why *Problem) bool {
+	if l.cfg.Trace != nil {
+		l.cfg.Trace(false, f, p)
+	}
 	m, err := read(p)
 	if err != nil {
 		l.spoiled()
@@ -228,6 +231,9 @@ func mergeKey(r *sipmsg.Request) string {
 
 // write sends a message, counted; to differs from the flow's peer only on UDP.
 func (l *Layer) write(f *Flow, to netip.AddrPort, p []byte) error {
+	if l.cfg.Trace != nil {
+		l.cfg.Trace(true, f, p)
+	}
 	err := f.wire.send(to, p)
 	if err == nil {
 		l.counters.out[f.Network.index()].Add(1)

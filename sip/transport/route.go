@@ -160,6 +160,16 @@ func (l *Layer) fallback(old *Flow, via *sipmsg.ViaHeader, p []byte) {
 	})
 }
 
+// enter counts the calling goroutine, for which Close then waits until wg.Done.
+func (l *Layer) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.wg.Add(1)
+	}
+	return !l.closed
+}
+
 // background runs f unless the layer is closed; Close waits for it.
 func (l *Layer) background(f func()) {
 	l.mu.Lock()

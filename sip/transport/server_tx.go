@@ -74,6 +74,7 @@ func (tx *ServerTx) start() {
 	if tx.invite {
 		tx.state = proceeding
 		tx.resend = time.AfterFunc(tx.layer.cfg.Timers.Trying, tx.sayTrying)
+		tx.end = time.AfterFunc(tx.layer.cfg.Limits.Ringing, tx.expire)
 		return
 	}
 	// Nobody waits for an answer to anything but INVITE after timer F of the client.
@@ -211,6 +212,11 @@ func (tx *ServerTx) sayTrying() {
 	if p != nil {
 		_ = tx.send(p)
 	}
+}
+
+// expire answers for a handler that forgot the INVITE.
+func (tx *ServerTx) expire() {
+	_ = tx.Respond(respond(tx.raw, tx.req, 408, "Request Timeout", tx.Tag()))
 }
 
 // retransmit is timer G.

@@ -80,6 +80,15 @@ func (l *Layer) register(s *stream) bool {
 	return true
 }
 
+func (l *Layer) unregister(s *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.streams, s)
+	remote := s.flow.Remote.Addr()
+	l.sourceLocked(remote).streams--
+	l.forgetLocked(remote)
+}
+
 // evict closes the connection that was idle for longest, so that idle ones
 // cannot lock out new ones.
 func (l *Layer) evict() {
@@ -194,6 +203,8 @@ func (s *stream) alive() bool {
 	}
 }
 
+func (s *stream) over() <-chan struct{} { return s.done }
+
 func (s *stream) touch()              { s.used.Store(time.Now().UnixNano()) }
 func (s *stream) lastUsed() time.Time { return time.Unix(0, s.used.Load()) }
 
@@ -204,13 +215,8 @@ func (s *stream) close() {
 	s.closeOne.Do(func() {
 		close(s.done)
 		s.pipe.close()
-		l := s.layer
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.streams, s)
-		remote := s.flow.Remote.Addr()
-		l.sourceLocked(remote).streams--
-		l.forgetLocked(remote)
+		s.layer.unregister(s)
+		s.layer.broken(s.flow)
 	})
 }
 

@@ -274,6 +274,49 @@ func certificate(t *testing.T) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, RootCAs: pool}
 }
 
+// A request whose connection breaks fails at once, not after 32 s.
+func TestConnectionBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := onPipe(t, Config{})
+		go io.Copy(io.Discard, c)
+		var flow *Flow
+		for s := range l.streams {
+			flow = s.flow
+		}
+		tx, err := l.Send(t.Context(), newRequest(sipmsg.INVITE, 1), Target{Flow: flow})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		began := time.Now()
+		c.Close()
+		for range tx.Responses() {
+		}
+		<-flow.Done()
+		if tx.Err() == nil || time.Since(began) > time.Second || flow.Alive() {
+			t.Errorf("Err() = %v after %v", tx.Err(), time.Since(began))
+		}
+	})
+}
+
+// A forgotten INVITE ends.
+func TestForgottenInvite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := make(keep, 1)
+		l, s := overMem(t, got)
+		s.in <- incoming("INVITE", "z9hG4bK1")
+		<-got
+		time.Sleep(DefaultLimits().Ringing + time.Second)
+		if sent := lines(s.take()); !strings.HasPrefix(sent, "100 Trying, 408 Request Timeout") {
+			t.Errorf("sent %q", sent)
+		}
+		time.Sleep(time.Minute)
+		if n := l.Counters().ServerTransactions; n != 0 {
+			t.Errorf("%d transactions are left", n)
+		}
+	})
+}
+
 // A client that opens a TLS connection and says nothing holds up nobody.
 func TestTLS(t *testing.T) {
 	cfg := Config{Handler: HandlerFunc(answer200), TLS: certificate(t)}

@@ -18,7 +18,8 @@ func (r *recorder) send(_ netip.AddrPort, p []byte) error {
 	r.sent = append(r.sent, string(p))
 	return nil
 }
-func (r *recorder) alive() bool { return true }
+func (r *recorder) alive() bool           { return true }
+func (r *recorder) over() <-chan struct{} { return nil }
 
 // judgement receives one datagram and says what became of it: "to the handler",
 // "dropped", or code and reason of the answer.

@@ -66,13 +66,15 @@ func (s *packetSocket) send(to netip.AddrPort, p []byte) error {
 
 func (s *packetSocket) alive() bool { return s.layer.ctx.Err() == nil }
 
+func (s *packetSocket) over() <-chan struct{} { return nil }
+
 // serves says whether the socket can reach addresses of to's family.
 func (s *packetSocket) serves(to netip.Addr) bool {
 	local := s.local.Addr()
 	switch {
 	case local.Is6() && local.IsUnspecified(): // dual stack
 		return true
-	case local.IsLoopback() != to.IsLoopback() && !local.IsUnspecified():
+	case local.IsLoopback() && !to.IsLoopback():
 		return false
 	}
 	return local.Is4() == to.Is4()

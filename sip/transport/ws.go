@@ -39,6 +39,11 @@ func (l *Layer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := l.newStream(network, local, netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()), true)
 	p := &wsPipe{stream: s}
 	s.pipe = p
+	if !l.enter() {
+		http.Error(w, "shutting down", http.StatusServiceUnavailable)
+		return
+	}
+	defer l.wg.Done()
 	if !l.register(s) {
 		http.Error(w, "too many connections", http.StatusServiceUnavailable)
 		return
@@ -77,7 +82,7 @@ func (p *wsPipe) ping() {
 			p.stream.drain()
 			return
 		}
-		ctx, cancel := context.WithTimeout(p.stream.layer.ctx, p.stream.layer.cfg.Limits.Write)
+		ctx, cancel := p.patience()
 		err := p.conn.Ping(ctx)
 		cancel()
 		if err != nil {
@@ -92,7 +97,7 @@ func (p *wsPipe) expired() bool {
 }
 
 func (p *wsPipe) next() ([]byte, *Problem, error) {
-	ctx := p.stream.layer.ctx
+	ctx := context.WithoutCancel(p.stream.layer.ctx) // close ends the wait, once the writer has finished
 	for {
 		_, r, err := p.conn.Reader(ctx)
 		if err != nil {
@@ -128,9 +133,15 @@ func isKeepAlive(p []byte) bool {
 }
 
 func (p *wsPipe) put(msg []byte) error {
-	ctx, cancel := context.WithTimeout(p.stream.layer.ctx, p.stream.layer.cfg.Limits.Write)
+	ctx, cancel := p.patience()
 	defer cancel()
 	return p.conn.Write(ctx, websocket.MessageText, msg)
+}
+
+// patience is how long one write may take; the end of the layer does not cut it.
+func (p *wsPipe) patience() (context.Context, context.CancelFunc) {
+	l := p.stream.layer
+	return context.WithTimeout(context.WithoutCancel(l.ctx), l.cfg.Limits.Write)
 }
 
 func (p *wsPipe) close() {
