@@ -2,6 +2,7 @@ package media
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
@@ -12,7 +13,7 @@ import (
 // replayWindow is how many packets SRTP and SRTCP may come late, packets (RFC 3711 §3.3.2).
 const replayWindow = 256
 
-// opener decrypts what comes. The zero value takes plain RTP.
+// opener decrypts what comes on one socket. The zero value takes plain RTP.
 type opener struct {
 	secure  bool // plain packets are refused
 	key     offer.Key
@@ -56,7 +57,7 @@ func (o *opener) openRTCP(b *buffers, p []byte) (data []byte, authentic bool, er
 	return data, err == nil, err
 }
 
-// sealer encrypts what leaves. The zero value sends plain RTP.
+// sealer encrypts what leaves by one socket. The zero value sends plain RTP.
 type sealer struct {
 	secure  bool // plain packets do not leave
 	key     offer.Key
@@ -84,48 +85,124 @@ func (s *sealer) sealRTCP(dst, p []byte) ([]byte, error) {
 	return s.context.EncryptRTCP(dst, p, nil)
 }
 
-// rekey puts the agreed keys in force. Keys that stay keep their rollover counters and replay windows. It is called with in.mu held.
-func (t *Transport) rekey(sec *offer.Security) error {
+// rekeyLocked puts the agreed security in force. Keys that stay keep their rollover counters and replay windows. It is called
+// with in.mu held and returns the associations that are to be stopped after it was released.
+func (t *Transport) rekeyLocked(m *offer.Media, peer netip.Addr) (old []*association, err error) {
+	sec := &m.Security
+	if sec.Kind != offer.DTLS {
+		old = append(old, t.in.links[:]...)
+		t.in.links = [2]*association{}
+	}
 	switch sec.Kind {
 	case offer.Unprotected:
-		t.in.keys = opener{}
-		t.out.secure(sealer{})
-		return nil
+		t.in.keys = [2]*opener{{}, {}}
+		t.out.secure(&sealer{}, &sealer{})
 	case offer.SDES:
-		return t.rekeySDES(sec)
+		err = t.rekeySDES(sec)
+	case offer.DTLS:
+		old, err = t.rekeyDTLS(m, peer)
 	}
-	return fmt.Errorf("media: %v is not served", sec.Kind)
+	return old, err
 }
 
+// rekeySDES uses one key for RTP and RTCP on whatever ports (RFC 4568 §6.1).
 func (t *Transport) rekeySDES(sec *offer.Security) error {
-	if !t.in.keys.key.Equal(&sec.Remote) {
+	if was := t.in.keys[mediaComponent]; !was.key.Equal(&sec.Remote) {
 		context, err := newContext(&sec.Remote)
 		if err != nil {
 			return err
 		}
-		t.in.keys = opener{secure: true, key: sec.Remote, context: context, before: t.in.keys.context}
+		now := &opener{secure: true, key: sec.Remote, context: context, before: was.context}
+		t.in.keys = [2]*opener{now, now}
 	}
 	if !t.out.key().Equal(&sec.Local) {
 		context, err := newContext(&sec.Local)
 		if err != nil {
 			return err
 		}
-		t.out.secure(sealer{secure: true, key: sec.Local, context: context})
+		now := &sealer{secure: true, key: sec.Local, context: context}
+		t.out.secure(now, now)
 	}
 	return nil
 }
 
-func (s *sender) secure(k sealer) {
+// rekeyDTLS starts the handshakes that are new. Until one is done nothing passes.
+func (t *Transport) rekeyDTLS(m *offer.Media, peer netip.Addr) (old []*association, err error) {
+	if t.certificate == nil {
+		return nil, fmt.Errorf("media: DTLS without a certificate")
+	}
+	sec := &m.Security
+	if !t.in.links[mediaComponent].same(sec) {
+		old = append(old, t.in.links[:]...)
+		t.in.links = [2]*association{}
+		t.in.keys = [2]*opener{{secure: true}, {secure: true}}
+		t.out.secure(&sealer{secure: true}, &sealer{secure: true})
+		t.in.links[mediaComponent] = t.associate(mediaComponent, sec, reachable(m.RTP, peer))
+	}
+	if !m.Mux && t.in.links[controlComponent] == nil {
+		t.in.links[controlComponent] = t.associate(controlComponent, sec, reachable(m.RTCP, peer))
+	}
+	return old, nil
+}
+
+// keyed puts the keys of a finished handshake in force.
+func (t *Transport) keyed(a *association, remote, local *srtp.Context) {
+	t.in.mu.Lock()
+	defer t.in.mu.Unlock()
+	if t.in.links[a.part] != a {
+		return // replaced meanwhile
+	}
+	t.in.keys[a.part] = &opener{secure: true, context: remote}
+	t.out.secureOne(a.part, &sealer{secure: true, context: local})
+	if p := a.peer.Load(); p != nil && a.part == mediaComponent {
+		t.in.media.follow(p.AddrPort(), t.in.media.seen)
+		t.aimLocked()
+	}
+}
+
+// receiveDTLS takes one record.
+func (t *Transport) receiveDTLS(p []byte, from netip.AddrPort, part component) {
+	t.in.mu.Lock()
+	a := t.in.links[part]
+	t.in.mu.Unlock()
+	if a == nil {
+		t.counts.Invalid.Add(1)
+		return
+	}
+	a.deliver(p, from)
+}
+
+// writeRecord sends one DTLS record.
+func (t *Transport) writeRecord(part component, p []byte, to netip.AddrPort) error {
+	s := &t.out
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys = k
+	if s.closed {
+		return errHeld
+	}
+	socket := t.rtp
+	if part == controlComponent {
+		socket = t.rtcp
+	}
+	return t.leave(socket, p, to)
+}
+
+func (s *sender) secure(media, control *sealer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = [2]*sealer{media, control}
+}
+
+func (s *sender) secureOne(part component, k *sealer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys[part] = k
 }
 
 func (s *sender) key() *offer.Key {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := s.keys.key
-	return &k
+	return &s.keys[mediaComponent].key
 }
 
 func newContext(k *offer.Key) (*srtp.Context, error) {
@@ -133,7 +210,11 @@ func newContext(k *offer.Key) (*srtp.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := srtp.CreateContext(k.Master, k.Salt, profile, srtp.SRTPReplayProtection(replayWindow), srtp.SRTCPReplayProtection(replayWindow))
+	return createContext(k.Master, k.Salt, profile)
+}
+
+func createContext(key, salt []byte, profile srtp.ProtectionProfile) (*srtp.Context, error) {
+	c, err := srtp.CreateContext(key, salt, profile, srtp.SRTPReplayProtection(replayWindow), srtp.SRTCPReplayProtection(replayWindow))
 	if err != nil {
 		return nil, fmt.Errorf("media: SRTP keys: %w", err)
 	}
@@ -153,5 +234,3 @@ func profileOf(s offer.Suite) (srtp.ProtectionProfile, error) {
 	}
 	return 0, fmt.Errorf("media: SRTP suite %q is not known", s)
 }
-
-func (t *Transport) receiveDTLS(p []byte, from any) { t.counts.Invalid.Add(1) }

@@ -24,9 +24,10 @@ type Config struct {
 	Audio     []codec.Audio // in our order of preference
 	Video     []codec.Video // empty: no picture
 	Slides    bool          // a second picture is taken
-	// Encryption is for what we offer and refuse; a leg may have its own rule (Leg.SetEncryption).
-	Encryption offer.Encryption
-	Logger     *slog.Logger // may be nil
+	// Encryption is for what we offer and refuse. A trunk's own rule goes into a copy of the Config.
+	Encryption  offer.Encryption
+	Certificate *Certificate // of DTLS-SRTP; nil refuses it
+	Logger      *slog.Logger // may be nil
 }
 
 // Leg is the media side of one SIP dialog. Its methods may be called from any goroutine; none waits for the far end but Run.
@@ -40,6 +41,7 @@ type Leg struct {
 	address netip.Addr // that we advertise
 	id      uint64     // of o=
 	ended   chan struct{}
+	failed  chan error // of a DTLS handshake; holds the first
 
 	mu      sync.Mutex // guards the fields below
 	closed  bool
@@ -67,7 +69,7 @@ func NewLeg(cfg Config, peer netip.Addr) *Leg {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	peer = peer.Unmap()
-	l := &Leg{cfg: cfg, peer: peer, id: rand.Uint64() >> 2, ended: make(chan struct{})}
+	l := &Leg{cfg: cfg, peer: peer, id: rand.Uint64() >> 2, ended: make(chan struct{}), failed: make(chan error, 1)}
 	l.address = cfg.Advertise
 	if !l.address.IsValid() {
 		l.address = route(cfg.Bind, peer)
@@ -268,7 +270,8 @@ func (l *Leg) capabilities(pref Preferences, t *terms) offer.Capabilities {
 	return offer.Capabilities{
 		Audio: l.cfg.Audio, Video: l.cfg.Video, Slides: l.cfg.Slides, Prefer: pref,
 		Address: l.address, SessionID: l.id, Encryption: l.cfg.Encryption,
-		Place: func(i int) (offer.Place, error) { return l.place(t, i) },
+		Fingerprint: l.cfg.Certificate.Fingerprint(),
+		Place:       func(i int) (offer.Place, error) { return l.place(t, i) },
 	}
 }
 
@@ -278,7 +281,7 @@ func (l *Leg) place(t *terms, i int) (offer.Place, error) {
 		t.transports = append(t.transports, nil)
 	}
 	if t.transports[i] == nil {
-		transport, err := open(l.cfg.Ports, l.bind(), l.cfg.Logger)
+		transport, err := open(&l.cfg, l.bind(), l.fail)
 		if err != nil {
 			return offer.Place{}, err
 		}
@@ -354,12 +357,44 @@ func (l *Leg) Held() bool {
 	return held
 }
 
-// Run waits until ctx ends or the leg is closed, closes it, and returns why.
+// fail keeps the first failure for Run. It never blocks.
+func (l *Leg) fail(err error) {
+	select {
+	case l.failed <- err:
+	default:
+	}
+}
+
+// Ready waits until every DTLS handshake that is needed now is done; without DTLS it returns at once. The error says that
+// one failed, or is the end of ctx. Until then no media passes.
+func (l *Leg) Ready(ctx context.Context) error {
+	var all []*association
+	l.mu.Lock()
+	l.eachLocked(func(_ *offer.Media, t *Transport) { all = append(all, t.handshakes()...) })
+	l.mu.Unlock()
+	for _, a := range all {
+		select {
+		case <-a.done:
+			if a.err != nil {
+				return a.err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-l.ended:
+			return ErrClosed
+		}
+	}
+	return nil
+}
+
+// Run waits until ctx ends, the leg is closed or a DTLS handshake fails, closes the leg, and returns why.
 func (l *Leg) Run(ctx context.Context) error {
 	defer l.Close()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case err := <-l.failed:
+		return err
 	case <-l.ended:
 		return ErrClosed
 	}

@@ -22,13 +22,14 @@ type sender struct {
 	sends   bool // RTP may be sent: not on hold
 	media   netip.AddrPort
 	control netip.AddrPort
-	mux     bool // RTCP leaves by the RTP socket
-	keys    sealer
+	mux     bool       // RTCP leaves by the RTP socket
+	keys    [2]*sealer // by component; never nil
 	plain   []byte
 	sealed  []byte
 }
 
 func (s *sender) init() {
+	s.keys = [2]*sealer{{}, {}}
 	s.plain = make([]byte, maxPacket)
 	s.sealed = make([]byte, 0, maxPacket)
 }
@@ -68,7 +69,7 @@ func (t *Transport) WriteRTP(h *rtp.Header, payload []byte) error {
 		return errTooLong
 	}
 	n += copy(s.plain[n:], payload)
-	p, err := s.keys.sealRTP(s.sealed, s.plain[:n])
+	p, err := s.keys[mediaComponent].sealRTP(s.sealed, s.plain[:n])
 	if err != nil {
 		return err
 	}
@@ -86,13 +87,13 @@ func (t *Transport) WriteRTCP(p []byte) error {
 	if len(p) > maxSend {
 		return errTooLong
 	}
-	p, err := s.keys.sealRTCP(s.sealed, p)
+	socket, keys := t.rtcp, s.keys[controlComponent]
+	if s.mux {
+		socket, keys = t.rtp, s.keys[mediaComponent]
+	}
+	p, err := keys.sealRTCP(s.sealed, p)
 	if err != nil {
 		return err
-	}
-	socket := t.rtcp
-	if s.mux {
-		socket = t.rtp
 	}
 	return t.leave(socket, p, s.control)
 }

@@ -37,6 +37,9 @@ type Transport struct {
 	readers sync.WaitGroup
 	closing sync.Once
 	counts  Counts
+
+	certificate *Certificate // of DTLS; nil refuses it
+	fail        func(error)  // told when a handshake fails; never blocks
 }
 
 // Counts are the packets that a Transport did not deliver, by reason.
@@ -48,8 +51,8 @@ type Counts struct {
 }
 
 // open opens a transport and starts its goroutines. It takes and delivers nothing before apply.
-func open(ports *Ports, bind netip.Addr, logger *slog.Logger) (*Transport, error) {
-	rtpConn, rtcpConn, release, err := ports.open(bind)
+func open(cfg *Config, bind netip.Addr, fail func(error)) (*Transport, error) {
+	rtpConn, rtcpConn, release, err := cfg.Ports.open(bind)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +61,7 @@ func open(ports *Ports, bind netip.Addr, logger *slog.Logger) (*Transport, error
 		var b *udpSocket
 		if b, err = newSocket(rtcpConn); err == nil {
 			place := offer.Place{RTP: port(rtpConn), RTCP: port(rtcpConn)}
-			return newTransport(a, b, place, release, logger), nil
+			return newTransport(a, b, place, release, cfg, fail), nil
 		}
 	}
 	err = errors.Join(err, rtpConn.Close(), rtcpConn.Close())
@@ -68,8 +71,12 @@ func open(ports *Ports, bind netip.Addr, logger *slog.Logger) (*Transport, error
 
 func port(c *net.UDPConn) uint16 { return c.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
 
-func newTransport(rtpSocket, rtcpSocket Socket, place offer.Place, release func(), logger *slog.Logger) *Transport {
-	t := &Transport{place: place, ssrc: rand.Uint32(), logger: logger, release: release, rtp: rtpSocket, rtcp: rtcpSocket}
+func newTransport(rtpSocket, rtcpSocket Socket, place offer.Place, release func(), cfg *Config, fail func(error)) *Transport {
+	t := &Transport{
+		place: place, ssrc: rand.Uint32(), logger: cfg.Logger, release: release, rtp: rtpSocket, rtcp: rtcpSocket,
+		certificate: cfg.Certificate, fail: fail,
+	}
+	t.in.keys = [2]*opener{{}, {}}
 	t.out.init()
 	t.readers.Go(func() { t.read(t.rtp, false) })
 	t.readers.Go(func() { t.read(t.rtcp, true) })
@@ -89,6 +96,13 @@ func (t *Transport) connect(inlet mixer.Inlet) {
 func (t *Transport) Close() {
 	t.closing.Do(func() {
 		t.connect(nil)
+		t.in.mu.Lock()
+		links := t.in.links
+		t.in.links = [2]*association{}
+		t.in.mu.Unlock()
+		for _, a := range links {
+			a.stop() // says goodbye while it still can
+		}
 		t.out.close()
 		if err := errors.Join(t.rtp.Close(), t.rtcp.Close()); err != nil {
 			t.logger.Warn("closing media sockets", "error", err)
@@ -100,10 +114,18 @@ func (t *Transport) Close() {
 
 // apply puts what was agreed in force. peer stands in for an address that the far end gave by name.
 func (t *Transport) apply(m *offer.Media, peer netip.Addr) error {
+	old, err := t.applyHolding(m, peer)
+	for _, a := range old {
+		a.stop()
+	}
+	return err
+}
+
+func (t *Transport) applyHolding(m *offer.Media, peer netip.Addr) (old []*association, err error) {
 	t.in.mu.Lock()
 	defer t.in.mu.Unlock()
-	if err := t.rekey(&m.Security); err != nil {
-		return err
+	if old, err = t.rekeyLocked(m, peer); err != nil {
+		return old, err
 	}
 	t.in.mux = m.Mux
 	t.in.receiving = m.Direction.Receives()
@@ -115,7 +137,20 @@ func (t *Transport) apply(m *offer.Media, peer netip.Addr) error {
 	t.in.control.describe(reachable(m.RTCP, peer))
 	t.aimLocked()
 	t.out.allow(m.Send != nil)
-	return nil
+	return old, nil
+}
+
+// handshakes are the DTLS associations that run or ran.
+func (t *Transport) handshakes() []*association {
+	t.in.mu.Lock()
+	defer t.in.mu.Unlock()
+	var as []*association
+	for _, a := range t.in.links {
+		if a != nil {
+			as = append(as, a)
+		}
+	}
+	return as
 }
 
 // reachable is where to send; invalid for nowhere: no port, or 0.0.0.0 of a far end on hold.
@@ -154,6 +189,14 @@ func (t *Transport) read(s Socket, control bool) {
 	}
 }
 
+// part is the component that a socket carries.
+func part(control bool) component {
+	if control {
+		return controlComponent
+	}
+	return mediaComponent
+}
+
 // buffers belong to one reading goroutine.
 type buffers struct {
 	wire   []byte // what came
@@ -168,7 +211,7 @@ func (t *Transport) receive(b *buffers, n int, from netip.AddrPort, control bool
 	case n >= maxPacket || n < 4:
 		t.counts.Invalid.Add(1)
 	case p[0] >= 20 && p[0] <= 63:
-		t.receiveDTLS(p, from)
+		t.receiveDTLS(p, from, part(control))
 	case p[0]>>6 != 2: // STUN and whatever else
 		t.counts.Invalid.Add(1)
 	case p[1] >= 192 && p[1] <= 223:
@@ -202,7 +245,7 @@ func (t *Transport) admitRTP(b *buffers, p []byte, from netip.AddrPort, now time
 		t.counts.Invalid.Add(1)
 		return nil, false
 	}
-	data, authentic, err := t.in.keys.openRTP(b, p)
+	data, authentic, err := t.in.keys[mediaComponent].openRTP(b, p)
 	if err != nil {
 		t.counts.Unsafe.Add(1)
 		return nil, false
@@ -231,7 +274,7 @@ func (t *Transport) receiveRTCP(b *buffers, p []byte, from netip.AddrPort, contr
 func (t *Transport) admitRTCP(b *buffers, p []byte, from netip.AddrPort, control bool, now time.Time) ([]byte, bool) {
 	t.in.mu.Lock()
 	defer t.in.mu.Unlock()
-	data, authentic, err := t.in.keys.openRTCP(b, p)
+	data, authentic, err := t.in.keys[part(control)].openRTCP(b, p)
 	if err != nil {
 		t.counts.Unsafe.Add(1)
 		return nil, false
@@ -259,7 +302,8 @@ type receiver struct {
 	accepts   [128]bool // payload types agreed
 	media     latch
 	control   latch
-	keys      opener
+	keys      [2]*opener      // by component; never nil
+	links     [2]*association // by component; nil where there is no DTLS
 }
 
 // pause lets nothing in and nothing out: the m-line has ended, or is refused.

@@ -110,7 +110,7 @@ func settleAnswer(answer *Session, m *Section, media *Media, sent []mixer.Payloa
 // secured reads which of our keys the answer took (RFC 4568 §5.1.3), or the DTLS role.
 func secured(answer *Session, ours, m *Section, media *Media, caps *Capabilities) *Rejection {
 	_, must, _, _ := profileOf(ours.Proto)
-	must = must || caps.Encryption == Required
+	must = must || caps.Encryption >= Required
 	if ours.Attributes.Has("fingerprint") {
 		print := fingerprint(answer, m)
 		if len(print) == 0 {

@@ -3,24 +3,12 @@ package offer
 import (
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"tutti/codec"
 )
 
 func isH264(f codec.Format) bool { return strings.EqualFold(f.Name, "H264") }
-
-// parameter finds NAME=VALUE in an a=fmtp value.
-func parameter(fmtp, name string) (string, bool) {
-	for part := range strings.SplitSeq(fmtp, ";") {
-		k, v, _ := strings.Cut(strings.TrimSpace(part), "=")
-		if strings.EqualFold(strings.TrimSpace(k), name) {
-			return strings.TrimSpace(v), true
-		}
-	}
-	return "", false
-}
 
 // profile is a profile-level-id (RFC 6184 §8.1): profile_idc, the constraint flags and level_idc.
 type profile struct{ idc, constraints, level byte }
@@ -29,7 +17,7 @@ type profile struct{ idc, constraints, level byte }
 var inferred = profile{0x42, 0, 10}
 
 func parseProfile(fmtp string) (profile, bool) {
-	v, ok := parameter(fmtp, "profile-level-id")
+	v, ok := codec.FmtpValue(fmtp, "profile-level-id")
 	if !ok {
 		return inferred, true
 	}
@@ -66,7 +54,7 @@ func rankH264(fmtp string) (rank int, ok bool) {
 	default:
 		return 0, false
 	}
-	switch mode, _ := parameter(fmtp, "packetization-mode"); mode {
+	switch mode, _ := codec.FmtpValue(fmtp, "packetization-mode"); mode {
 	case "1":
 		return rank, true
 	case "", "0":
@@ -86,7 +74,7 @@ func answerH264(theirs, ours string) string {
 	if !ok || ours == "" {
 		own = profile{0x42, 0xe0, 31}
 	}
-	asymmetry, _ := parameter(theirs, "level-asymmetry-allowed")
+	asymmetry, _ := codec.FmtpValue(theirs, "level-asymmetry-allowed")
 	if asymmetry == "1" || own.rank() < p.rank() {
 		p.level, p.constraints = own.level, p.constraints&^set3
 	}
@@ -94,7 +82,7 @@ func answerH264(theirs, ours string) string {
 	if asymmetry == "1" {
 		b.WriteString("level-asymmetry-allowed=1;")
 	}
-	if mode, ok := parameter(theirs, "packetization-mode"); ok {
+	if mode, ok := codec.FmtpValue(theirs, "packetization-mode"); ok {
 		b.WriteString("packetization-mode=" + mode + ";")
 	}
 	return b.String() + "profile-level-id=" + p.String()
@@ -145,8 +133,8 @@ func limitH264(fmtp string) (width, height, rate int) {
 		return 0, 0, 0
 	}
 	frame, second := p.macroblocks()
-	frame = max(frame, count(fmtp, "max-fs"))
-	second = max(second, count(fmtp, "max-mbps"))
+	frame = max(frame, codec.FmtpInt(fmtp, "max-fs", 0))
+	second = max(second, codec.FmtpInt(fmtp, "max-mbps", 0))
 	for i, s := range pictures {
 		blocks := (s.width + 15) / 16 * ((s.height + 15) / 16)
 		if blocks > frame && i < len(pictures)-1 {
@@ -161,17 +149,4 @@ func limitH264(fmtp string) (width, height, rate int) {
 		return s.width, s.height, rate
 	}
 	return 0, 0, 0
-}
-
-// count is a numeric parameter, 0 where there is none.
-func count(fmtp, name string) int {
-	v, ok := parameter(fmtp, name)
-	if !ok {
-		return 0
-	}
-	n, err := strconv.ParseUint(v, 10, 31)
-	if err != nil {
-		return 0
-	}
-	return int(n)
 }

@@ -47,8 +47,10 @@ const (
 	Offered Encryption = iota
 	// Optional offers plain RTP with keys beside it (opportunistic SRTP, RFC 8643).
 	Optional
-	// Required refuses plain RTP.
+	// Required refuses plain RTP, and offers keys in the description (SDES).
 	Required
+	// RequiredDTLS refuses plain RTP, and offers a DTLS handshake.
+	RequiredDTLS
 )
 
 // State is the outcome of one offer and its answer. It is never changed after it was made.

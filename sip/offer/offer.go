@@ -113,8 +113,11 @@ func (o *offerer) proto(i int) string {
 	if o.before(i) != nil {
 		return o.prev.Local.Sections[i].Proto
 	}
-	if o.caps.Encryption == Required {
+	switch o.caps.Encryption {
+	case Required:
 		return "RTP/SAVP"
+	case RequiredDTLS:
+		return "UDP/TLS/RTP/SAVP"
 	}
 	return "RTP/AVP"
 }
@@ -125,7 +128,11 @@ func (o *offerer) protect(i int, out *Section) error {
 		writeAgain(&b.Security, o.caps, out)
 		return nil
 	}
-	if o.caps.Encryption == Offered {
+	switch o.caps.Encryption {
+	case Offered:
+		return nil
+	case RequiredDTLS:
+		writeAgain(&Security{Kind: DTLS}, o.caps, out)
 		return nil
 	}
 	for n, s := range suites {
@@ -185,7 +192,7 @@ func same(a, b *mixer.Payload) bool {
 
 // mode is the packetization-mode of an H.264 configuration (RFC 6184 §8.1: 0 where there is none).
 func mode(fmtp string) string {
-	if v, ok := parameter(fmtp, "packetization-mode"); ok {
+	if v, ok := codec.FmtpValue(fmtp, "packetization-mode"); ok {
 		return v
 	}
 	return "0"

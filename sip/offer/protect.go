@@ -28,7 +28,7 @@ func (a *answerer) security(m *Section, media *Media) *Rejection {
 		return reject(305, "m=%s in line %d: DTLS needs a=fingerprint", m.Media, m.Line)
 	case secure:
 		return reject(305, "m=%s in line %d: SRTP: %v", m.Media, m.Line, why)
-	case a.caps.Encryption == Required:
+	case a.caps.Encryption >= Required:
 		return reject(302, "m=%s in line %d: only SRTP is served (a=crypto or a=fingerprint)", m.Media, m.Line)
 	}
 	return nil
@@ -39,7 +39,7 @@ func (a *answerer) security(m *Section, media *Media) *Rejection {
 func (a *answerer) role(m *Section, media *Media) (active bool, r *Rejection) {
 	switch s := strings.ToLower(setup(a.offer, m)); s {
 	case "actpass":
-		if b := a.before(media.Index); b != nil && b.Security.Kind == DTLS && b.Security.Fingerprint.equal(fingerprint(a.offer, m)) {
+		if b := a.before(media.Index); b != nil && b.Security.Kind == DTLS && b.Security.Fingerprint.Equal(fingerprint(a.offer, m)) {
 			return b.Security.Active, nil
 		}
 		return true, nil

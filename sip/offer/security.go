@@ -170,7 +170,8 @@ func (d Digest) String() string {
 	return b.String()
 }
 
-func (f Fingerprint) equal(o Fingerprint) bool {
+// Equal says whether both are the same digests in the same order.
+func (f Fingerprint) Equal(o Fingerprint) bool {
 	return slices.EqualFunc(f, o, func(a, b Digest) bool { return a.Hash == b.Hash && slices.Equal(a.Sum, b.Sum) })
 }
 
