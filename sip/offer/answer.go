@@ -102,20 +102,20 @@ func (a *answerer) agree(m *Section, media *Media) *Rejection {
 	if len(media.Accepted) == 0 {
 		return reject(305, "m=%s in line %d offers no format that we speak", m.Media, m.Line)
 	}
-	settle(a.offer, m, media)
+	settle(a.offer, m, media, media.Accepted[0])
 	return nil
 }
 
-// settle computes what flows from what was accepted and the direction.
-func settle(s *Session, m *Section, media *Media) {
+// settle computes what flows from what was accepted, the direction, and the format that we send.
+func settle(s *Session, m *Section, media *Media, send mixer.Payload) {
 	if media.Direction.Receives() {
 		media.Receive = media.Accepted
 	}
 	if media.Direction.Sends() && media.RTP.Port() != 0 {
-		media.Send = encoding(s, m, media.Accepted[0])
+		media.Send = encoding(s, m, send)
 	}
 	if media.Kind == mixer.Video {
-		media.Feedback = feedbackFor(m, media.Accepted[0].Type)
+		media.Feedback = feedbackFor(m, send.Type)
 		if media.Content == "" {
 			media.Content = plan.MainContent
 		}

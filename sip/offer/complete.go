@@ -57,7 +57,7 @@ func accept(local, answer *Session, i int, caps *Capabilities) (Media, *Rejectio
 		return media, reject(305, "m=%s in line %d answers with no format that was offered", m.Media, m.Line)
 	}
 	media.Mux = media.Mux && ours.Attributes.Has("rtcp-mux")
-	settleAnswer(answer, m, &media, sent)
+	settle(answer, m, &media, sent[0])
 	return media, nil
 }
 
@@ -73,13 +73,16 @@ func acceptFormats(kind mixer.Kind, ours, m *Section, media *Media, caps *Capabi
 		}
 		p := offered[i]
 		p.Fmtp = f.Fmtp
-		if !slices.ContainsFunc(media.Accepted, func(q mixer.Payload) bool { return q.Type == p.Type }) {
+		if slices.ContainsFunc(media.Accepted, func(q mixer.Payload) bool { return q.Type == p.Type }) {
+			continue
+		}
+		if p.Audio == nil && p.Video == nil {
 			media.Accepted = append(media.Accepted, p)
+			continue
 		}
+		media.Accepted = slices.Insert(media.Accepted, len(sent), p) // sound before what accompanies it
 		p.Type = f.Type
-		if p.Audio != nil || p.Video != nil {
-			sent = append(sent, p)
-		}
+		sent = append(sent, p)
 	}
 	return sent
 }
@@ -94,17 +97,6 @@ func answers(f format, p *mixer.Payload) bool {
 		return mode(q.Fmtp) == mode(p.Fmtp)
 	}
 	return true
-}
-
-// settleAnswer computes what flows.
-func settleAnswer(answer *Session, m *Section, media *Media, sent []mixer.Payload) {
-	settle(answer, m, media)
-	if media.Send != nil {
-		media.Send = encoding(answer, m, sent[0])
-	}
-	if media.Kind == mixer.Video {
-		media.Feedback = feedbackFor(m, sent[0].Type)
-	}
 }
 
 // secured reads which of our keys the answer took (RFC 4568 §5.1.3), or the DTLS role.

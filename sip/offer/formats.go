@@ -38,7 +38,7 @@ func formats(m *Section) []format {
 	var seen [128]bool
 	for _, text := range m.Formats {
 		n, err := strconv.ParseUint(text, 10, 7)
-		if err != nil || seen[n] {
+		if err != nil || seen[n] || len(text) > 1 && text[0] == '0' {
 			continue
 		}
 		seen[n] = true

@@ -168,9 +168,13 @@ func (o *offerer) payloads(i int, kind mixer.Kind) []mixer.Payload {
 	}
 	n := numbers{}
 	for _, p := range ps {
-		n[p.Type] = true
+		n[p.Type] = taken
 	}
-	for _, p := range o.ours(kind) {
+	all := o.ours(kind)
+	for _, p := range all {
+		n[p.Type] = max(n[p.Type], wanted)
+	}
+	for _, p := range all {
 		if !slices.ContainsFunc(ps, func(q mixer.Payload) bool { return same(&p, &q) }) {
 			p.Type = n.take(p.Type)
 			ps = append(ps, p)
@@ -241,16 +245,21 @@ func (o *offerer) oursVideo() []mixer.Payload {
 	return sorted(cs)
 }
 
-// numbers are the payload types in use on one m-line.
-type numbers map[uint8]bool
+// numbers are the payload types of one m-line that are wanted by a format or taken by one.
+type numbers map[uint8]int
 
-// take returns want, or another dynamic number when it is in use.
+const (
+	wanted = iota + 1
+	taken
+)
+
+// take returns want, or a dynamic number that nobody wants when it is taken.
 func (n numbers) take(want uint8) uint8 {
-	for pt := uint8(96); n[want] && pt <= 127; pt++ {
-		if !n[pt] {
+	for pt := uint8(127); n[want] == taken && pt >= 96; pt-- {
+		if n[pt] == 0 {
 			want = pt
 		}
 	}
-	n[want] = true
+	n[want] = taken
 	return want
 }
