@@ -19,8 +19,13 @@ type page struct {
 	t        *testing.T
 	conn     *websocket.Conn
 	messages chan outboundIn
+	bridge   chan json.RawMessage // candidates of the bridge
+	settings func(*pion.SettingEngine)
 	closed   chan error
 	pc       *pion.PeerConnection
+
+	answer     string // the last one
+	candidates int    // of the bridge, trickled
 
 	mu      sync.Mutex
 	next    int64
@@ -49,7 +54,8 @@ func dial(t *testing.T, s *httptest.Server) *page {
 		t.Fatal(err)
 	}
 	conn.SetReadLimit(1 << 20)
-	p := &page{t: t, conn: conn, messages: make(chan outboundIn, 1000), closed: make(chan error, 1), answers: make(map[int64]chan answerIn)}
+	p := &page{t: t, conn: conn, messages: make(chan outboundIn, 1000), bridge: make(chan json.RawMessage, 100),
+		closed: make(chan error, 1), answers: make(map[int64]chan answerIn)}
 	done := make(chan struct{})
 	go func() { defer close(done); p.read() }()
 	t.Cleanup(func() {
@@ -74,7 +80,11 @@ func (p *page) read() {
 		if kind.Kind != kindResponse {
 			var m outboundIn
 			_ = json.Unmarshal(data, &m)
-			p.messages <- m
+			if m.Method == "candidate" {
+				p.bridge <- m.Params
+			} else {
+				p.messages <- m
+			}
 			continue
 		}
 		var a answerIn
@@ -141,6 +151,9 @@ func (p *page) connect() *pion.PeerConnection {
 	var s pion.SettingEngine
 	s.SetIncludeLoopbackCandidate(true)
 	s.LoggerFactory = pionLoggers{nolog}
+	if p.settings != nil {
+		p.settings(&s)
+	}
 	pc, err := pion.NewAPI(pion.WithMediaEngine(m), pion.WithInterceptorRegistry(chain), pion.WithSettingEngine(s)).
 		NewPeerConnection(pion.Configuration{})
 	if err != nil {
@@ -181,11 +194,27 @@ func (p *page) accept(a answerIn) {
 	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: answer.SDP}); err != nil {
 		p.t.Fatalf("%v\n%s", err, answer.SDP)
 	}
-	go p.trickle()
+	p.answer = answer.SDP
+	p.trickle()
 }
 
-// trickle takes the bridge's candidates; on loopback the page's own are enough too.
-func (p *page) trickle() {}
+// trickle takes the bridge's candidates up to the last.
+func (p *page) trickle() {
+	p.t.Helper()
+	for {
+		var c pion.ICECandidateInit
+		if err := json.Unmarshal(next(p.t, p.bridge, "candidate of the bridge"), &c); err != nil {
+			p.t.Fatal(err)
+		}
+		if c.Candidate == "" {
+			return
+		}
+		p.candidates++
+		if err := p.pc.AddICECandidate(c); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
 
 // join does what a page does up to its membership: microphone up, mix down.
 func (p *page) join(conference, resume string) announcement {

@@ -168,6 +168,8 @@ func explain(err error) (p problem, ok bool) {
 		return problem{"offer", "The offer cannot be accepted.", offer.Text}, true
 	case errors.As(err, &bad):
 		return problem{"invalid", "The request is malformed.", bad.text}, true
+	case errors.Is(err, errClosed), errors.Is(err, errFailed), errors.Is(err, errSetUp), errors.Is(err, errShutdown):
+		return problem{"ended", "The connection has ended.", ""}, true
 	}
 	return problem{"internal", "Something went wrong in the bridge.", ""}, false
 }

@@ -67,11 +67,13 @@ type ending struct {
 	reason bridge.Reason
 }
 
-// RFC 4575 disconnection methods.
+// Disconnection methods of RFC 4575 and, below, the bridge's own.
 const (
 	departed = "departed"
 	booted   = "booted"
 	failed   = "failed"
+	replaced = "replaced"
+	shutdown = "shutdown"
 )
 
 // newSession makes a session from a page's first offer and returns our answer. The caller sends it and calls release.
@@ -104,11 +106,12 @@ func (e *Endpoint) newSession(ctx context.Context, k *socket, o *offer) (*sessio
 
 // Hangup ends the session; the bridge calls it.
 func (s *session) Hangup(r bridge.Reason) {
-	page := map[string]string{booted: "booted", failed: "failed"}[r.Method]
-	if page == "" {
-		page = "ended"
+	switch r.Method {
+	case booted, failed, replaced, shutdown:
+		s.end(ending{r.Method, r})
+	default:
+		s.end(ending{"ended", r})
 	}
-	s.end(ending{page, r})
 }
 
 // end asks run to end the session. Only the first ending counts.
