@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pion/ice/v4"
 	"github.com/pion/sdp/v3"
 )
 
@@ -92,17 +93,70 @@ func (o *offer) prune() error {
 			m.MediaName.Port.Value = 9
 		}
 		awaken(&m)
+		m.MediaName.Formats, m.Attributes = known(&m)
 		mids = append(mids, mid)
 		kept.MediaDescriptions = append(kept.MediaDescriptions, &m)
 	}
 	if o.unbundled {
 		kept.Attributes = append(kept.Attributes, sdp.NewAttribute(sdp.AttrKeyGroup, "BUNDLE "+strings.Join(mids, " ")))
 	}
+	if err := secured(&kept); err != nil {
+		return err
+	}
 	text, err := kept.Marshal()
 	if err != nil {
 		return badOffer("the offer cannot be written back: %v", err)
 	}
 	o.pruned = string(text)
+	return nil
+}
+
+// known leaves out of an m-line what pion fails over: formats that nothing describes (it knows no static types beyond the
+// first ones), candidates that are malformed.
+func known(m *sdp.MediaDescription) (formats []string, attributes []sdp.Attribute) {
+	maps := rtpmaps(m)
+	for _, f := range m.MediaName.Formats {
+		if name, ok := maps[f]; ok && !slices.Contains(formats, f) {
+			formats = append(formats, f)
+			if !mapped(m, f) {
+				attributes = append(attributes, sdp.NewAttribute("rtpmap", f+" "+name.String()))
+			}
+		}
+	}
+	for _, a := range m.Attributes {
+		if a.Key == sdp.AttrKeyCandidate {
+			if _, err := ice.UnmarshalCandidate(a.Value); err != nil {
+				continue
+			}
+		}
+		attributes = append(attributes, a)
+	}
+	return formats, attributes
+}
+
+func mapped(m *sdp.MediaDescription, format string) bool {
+	return slices.ContainsFunc(m.Attributes, func(a sdp.Attribute) bool {
+		return a.Key == "rtpmap" && strings.HasPrefix(a.Value, format+" ")
+	})
+}
+
+// secured refuses an offer without what ICE (RFC 8839 §5.4) and DTLS (RFC 8842 §5) need. pion would notice only when it is
+// too late to take the offer back.
+func secured(s *sdp.SessionDescription) error {
+	for _, m := range s.MediaDescriptions {
+		for _, key := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
+			value, ok := m.Attribute(key)
+			if !ok {
+				value, ok = s.Attribute(key)
+			}
+			if !ok || value == "" {
+				return badOffer("the offer has no a=%s", key)
+			}
+		}
+		if len(m.MediaName.Formats) == 0 {
+			return badOffer("an m-line of the offer has no format that it describes")
+		}
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package webrtc
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -26,11 +27,13 @@ type fakeFocus struct {
 	pref bridge.Preferences
 	legs chan *fakeLeg
 
-	mu sync.Mutex
-	n  int
+	mu  sync.Mutex
+	all map[string]*fakeLeg
 }
 
-func newFakeFocus() *fakeFocus { return &fakeFocus{legs: make(chan *fakeLeg, 1000)} }
+func newFakeFocus() *fakeFocus {
+	return &fakeFocus{legs: make(chan *fakeLeg, 1000), all: make(map[string]*fakeLeg)}
+}
 
 func (f *fakeFocus) Admit(r bridge.JoinRequest) (bridge.Preferences, error) {
 	if r.Conference == "locked" {
@@ -41,13 +44,19 @@ func (f *fakeFocus) Admit(r bridge.JoinRequest) (bridge.Preferences, error) {
 
 func (f *fakeFocus) Join(_ context.Context, r bridge.JoinRequest) (leg, error) {
 	f.mu.Lock()
-	f.n++
-	id := plan.LegID("leg-" + string(rune('a'+f.n%26)) + time.Now().Format("150405.000000"))
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	id := plan.LegID(fmt.Sprint("leg", len(f.all)))
 	l := &fakeLeg{id: id, request: r, done: make(chan struct{}), attached: make(chan []mixer.Stream, 100),
 		rtp: make(chan packet, 1000), rtcp: make(chan packet, 1000), left: make(chan bridge.Reason, 1)}
+	f.all[string(id)] = l
 	f.legs <- l
 	return l, nil
+}
+
+func (f *fakeFocus) leg(id string) *fakeLeg {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.all[id]
 }
 
 // packet is one that arrived, copied.

@@ -258,7 +258,7 @@ func (p *Peer) wanted(k mixer.Kind) (uint8, bool) {
 }
 
 // Renegotiate answers a later offer of the same far end: a new m-line, a hold, an ICE restart. The caller then attaches and connects the
-// streams anew. After an error what was agreed before is still in force.
+// streams anew. After an *OfferError what was agreed before is still in force, unless Done is closed.
 func (p *Peer) Renegotiate(ctx context.Context, text string, pref bridge.Preferences) (string, error) {
 	o, err := parseOffer(text, p.endpoint.cfg.Limits)
 	if err != nil {
@@ -283,7 +283,7 @@ func (p *Peer) answer(ctx context.Context, o *offer, pref bridge.Preferences, c 
 		return "", err
 	}
 	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeOffer, SDP: o.pruned}); err != nil {
-		p.rollBack()
+		p.giveUp()
 		return "", badOffer("the offer is refused: %v", err)
 	}
 	before := p.agreedNow()
@@ -291,7 +291,7 @@ func (p *Peer) answer(ctx context.Context, o *offer, pref bridge.Preferences, c 
 	gathered := pion.GatheringCompletePromise(p.pc)
 	if err := p.accept(o, prefer); err != nil {
 		p.restore(before)
-		p.rollBack()
+		p.giveUp()
 		return "", err
 	}
 	if c == whole {
@@ -330,7 +330,7 @@ func (p *Peer) accept(o *offer, prefer []codec.Format) error {
 		return err
 	}
 	agreed := p.formats.agree(o, full, prefer)
-	if !slices.ContainsFunc(agreed, useful) {
+	if !p.isDescribed() && !slices.ContainsFunc(agreed, useful) {
 		return badOffer("the offer has no format in common with us")
 	}
 	p.restore(agreed) // Bind asks for it
@@ -383,15 +383,12 @@ func rank(c pion.RTPCodecParameters, prefer []codec.Format) int {
 	return len(prefer)
 }
 
-// rollBack takes back an offer that could not be answered. Where pion cannot, the Peer is over.
-func (p *Peer) rollBack() {
-	if p.pc.SignalingState() == pion.SignalingStateStable {
-		return
+// giveUp ends a Peer whose later offer got stuck inside pion, which knows no way back. parseOffer keeps out what is known
+// to get so far. Where it was the first offer, the caller closes.
+func (p *Peer) giveUp() {
+	if p.isDescribed() && p.pc.SignalingState() != pion.SignalingStateStable {
+		p.fail(errFailed)
 	}
-	if !p.isDescribed() {
-		return // the first offer: the caller closes
-	}
-	p.fail(errFailed)
 }
 
 func (p *Peer) agreedNow() []agreed {
