@@ -242,3 +242,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The digest URI is read by the message model; whatever it says must not break us.
+func FuzzResource(f *testing.F) {
+	f.Add("sip:alice@example.com;transport=tcp?a=b")
+	f.Add("sip:[::1]:5060")
+	f.Fuzz(func(t *testing.T, s string) {
+		u := sipmsg.Uri{Scheme: "sip", Host: "example.com"}
+		if sameResource(s, &u) && !strings.Contains(strings.ToLower(s), "example.com") {
+			t.Errorf("%q passes for example.com", s)
+		}
+	})
+}

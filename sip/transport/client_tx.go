@@ -87,7 +87,8 @@ func (l *Layer) Send(ctx context.Context, req *sipmsg.Request, to Target) (*Clie
 }
 
 // Write sends a request without a transaction: the ACK to a 2xx. Where req
-// has no Via it gets one, which a repetition keeps.
+// has no Via it gets one, which a repetition keeps. It blocks only while it
+// has to dial.
 func (l *Layer) Write(ctx context.Context, req *sipmsg.Request, to Target) error {
 	l.dress(req)
 	f := l.direct(to, 0)

@@ -24,6 +24,7 @@ type stream struct {
 	used    atomic.Int64 // unix nanoseconds of the last message or keep-alive
 
 	queue    chan []byte
+	room     chan struct{} // the writer took something from queue
 	draining chan struct{} // closed: write what waits, then end
 	done     chan struct{} // closed: over
 	drainOne sync.Once
@@ -52,7 +53,7 @@ func (l *Layer) addStream(network Network, c net.Conn, inbound bool) *stream {
 func (l *Layer) newStream(network Network, local, remote netip.AddrPort, inbound bool) *stream {
 	s := &stream{
 		layer: l, inbound: inbound, opened: time.Now(),
-		queue: make(chan []byte, l.cfg.Limits.Queue), draining: make(chan struct{}), done: make(chan struct{}),
+		queue: make(chan []byte, l.cfg.Limits.Queue), room: make(chan struct{}, 1), draining: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.flow = &Flow{Network: network, Local: local, Remote: remote, wire: s}
 	s.touch()
@@ -130,7 +131,7 @@ func (s *stream) run() {
 		return
 	}
 	s.layer.wg.Go(s.write)
-	for {
+	for s.waitForRoom() {
 		p, why, err := s.pipe.next()
 		if err != nil {
 			return
@@ -148,6 +149,19 @@ func (s *stream) run() {
 	}
 }
 
+// waitForRoom keeps a peer from asking faster than it takes our answers: it
+// reads on only when half of the queue is free. It is false at the end.
+func (s *stream) waitForRoom() bool {
+	for len(s.queue) > cap(s.queue)/2 {
+		select {
+		case <-s.room:
+		case <-s.done:
+			return false
+		}
+	}
+	return true
+}
+
 func (s *stream) write() {
 	defer s.close()
 	for {
@@ -155,6 +169,10 @@ func (s *stream) write() {
 		case p := <-s.queue:
 			if s.pipe.put(p) != nil {
 				return
+			}
+			select {
+			case s.room <- struct{}{}:
+			default:
 			}
 		case <-s.done:
 			return
@@ -214,8 +232,8 @@ func (s *stream) drain() { s.drainOne.Do(func() { close(s.draining) }) }
 func (s *stream) close() {
 	s.closeOne.Do(func() {
 		close(s.done)
+		s.layer.unregister(s) // before the peer can notice
 		s.pipe.close()
-		s.layer.unregister(s)
 		s.layer.broken(s.flow)
 	})
 }

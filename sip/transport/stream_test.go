@@ -299,6 +299,106 @@ func TestConnectionBreaks(t *testing.T) {
 	})
 }
 
+// A peer that takes its answers slowly gets them all; one that takes none loses the connection.
+func TestBackPressure(t *testing.T) {
+	const n = 500
+	requests := func(c net.Conn) {
+		for i := range n {
+			if _, err := io.WriteString(c, options(i+1)); err != nil {
+				return
+			}
+		}
+	}
+	limits := Limits{Queue: 8}
+	synctest.Test(t, func(t *testing.T) {
+		_, c := onPipe(t, Config{Handler: HandlerFunc(answer200), Limits: limits})
+		go requests(c)
+		r := bufio.NewReader(c)
+		for i := range n {
+			time.Sleep(10 * time.Millisecond)
+			for {
+				line, err := r.ReadString('\n')
+				if err != nil {
+					t.Fatalf("ended after %d of %d answers: %v", i, n, err)
+				}
+				if line == "\r\n" {
+					break
+				}
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		l, c := onPipe(t, Config{Handler: HandlerFunc(answer200), Limits: limits})
+		go requests(c)
+		time.Sleep(DefaultLimits().Write + time.Second)
+		if n := l.Counters().Connections; n != 0 {
+			t.Error("the connection is still there")
+		}
+	})
+}
+
+// What was sent before Close still leaves: the BYEs of a bridge that stops.
+func TestCloseFlushes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := onPipe(t, Config{})
+		var flow *Flow
+		for s := range l.streams {
+			flow = s.flow
+		}
+		for i := range uint32(5) {
+			if _, err := l.Send(t.Context(), newRequest(sipmsg.BYE, i+1), Target{Flow: flow}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		closed := make(chan error)
+		go func() { closed <- l.Close(t.Context()) }()
+		got, _ := io.ReadAll(c)
+		if n := strings.Count(string(got), "BYE sip:"); n != 5 {
+			t.Errorf("%d of 5 requests left", n)
+		}
+		if err := <-closed; err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+		if _, err := l.Send(t.Context(), newRequest(sipmsg.BYE, 9), Target{Flow: flow}); err == nil {
+			t.Error("sent after Close")
+		}
+	})
+}
+
+// A socket for all addresses serves both families and says which of them is ours.
+func TestWildcardSocket(t *testing.T) {
+	server, client := New(Config{Handler: HandlerFunc(answer200)}), New(Config{})
+	defer server.Close(t.Context())
+	defer client.Close(t.Context())
+	addr, err := server.Listen(UDP, ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Listen(UDP, ":0"); err != nil {
+		t.Fatal(err)
+	}
+	for i, ip := range []string{"127.0.0.1", "::1"} {
+		if c, err := net.ListenPacket("udp", net.JoinHostPort(ip, "0")); err != nil {
+			t.Log("no ", ip)
+			continue
+		} else {
+			c.Close()
+		}
+		to := netip.AddrPortFrom(netip.MustParseAddr(ip), addr.Port())
+		tx, err := client.Send(t.Context(), newRequest(sipmsg.OPTIONS, uint32(i+1)), Target{Addr: to})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := final(t, tx)
+		if host := res.Via().Host; host != ip {
+			t.Errorf("towards %s we are %s", ip, host)
+		}
+		if _, ok := res.Via().Params.Get("received"); !ok {
+			t.Errorf("no received in %s", res.Via().Value())
+		}
+	}
+}
+
 // A forgotten INVITE ends.
 func TestForgottenInvite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

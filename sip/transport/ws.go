@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -14,7 +15,7 @@ import (
 // A wsPipe is one WebSocket connection; a frame is a message (RFC 7118 §5).
 type wsPipe struct {
 	stream *stream
-	conn   *websocket.Conn
+	conn   atomic.Pointer[websocket.Conn] // nil before the upgrade
 }
 
 // A dead peer is found by an unanswered Ping; a NAT is kept open by it.
@@ -48,19 +49,26 @@ func (l *Layer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many connections", http.StatusServiceUnavailable)
 		return
 	}
-	p.conn, err = websocket.Accept(w, r, &websocket.AcceptOptions{
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		Subprotocols: []string{"sip"}, OriginPatterns: l.cfg.AcceptWS,
 	})
 	if err != nil { // Accept has answered
 		s.close()
 		return
 	}
-	if p.conn.Subprotocol() != "sip" { // RFC 7118 §4.1
-		_ = p.conn.Close(websocket.StatusPolicyViolation, "subprotocol sip is required")
+	p.conn.Store(conn)
+	select {
+	case <-s.done: // evicted meanwhile
+		p.close()
+		return
+	default:
+	}
+	if conn.Subprotocol() != "sip" { // RFC 7118 §4.1
+		_ = conn.Close(websocket.StatusPolicyViolation, "subprotocol sip is required")
 		s.close()
 		return
 	}
-	p.conn.SetReadLimit(int64(l.cfg.Limits.Message))
+	conn.SetReadLimit(int64(l.cfg.Limits.Message))
 	s.run()
 }
 
@@ -83,7 +91,7 @@ func (p *wsPipe) ping() {
 			return
 		}
 		ctx, cancel := p.patience()
-		err := p.conn.Ping(ctx)
+		err := p.conn.Load().Ping(ctx)
 		cancel()
 		if err != nil {
 			p.stream.close()
@@ -99,7 +107,7 @@ func (p *wsPipe) expired() bool {
 func (p *wsPipe) next() ([]byte, *Problem, error) {
 	ctx := context.WithoutCancel(p.stream.layer.ctx) // close ends the wait, once the writer has finished
 	for {
-		_, r, err := p.conn.Reader(ctx)
+		_, r, err := p.conn.Load().Reader(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -135,7 +143,7 @@ func isKeepAlive(p []byte) bool {
 func (p *wsPipe) put(msg []byte) error {
 	ctx, cancel := p.patience()
 	defer cancel()
-	return p.conn.Write(ctx, websocket.MessageText, msg)
+	return p.conn.Load().Write(ctx, websocket.MessageText, msg)
 }
 
 // patience is how long one write may take; the end of the layer does not cut it.
@@ -145,7 +153,7 @@ func (p *wsPipe) patience() (context.Context, context.CancelFunc) {
 }
 
 func (p *wsPipe) close() {
-	if p.conn != nil {
-		_ = p.conn.CloseNow()
+	if conn := p.conn.Load(); conn != nil {
+		_ = conn.CloseNow()
 	}
 }
