@@ -219,3 +219,6 @@ func (s Status) connected() bool { return s == Connected || s == OnHold }
 func (s Status) pending() bool {
 	return s == Pending || s == DialingOut || s == DialingIn || s == Alerting
 }
+
+// Calling is how many participants are called and have not answered.
+func (s *State) Calling() int { return s.counts.pending }
