@@ -1,6 +1,8 @@
 package media
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -13,12 +15,18 @@ import (
 // replayWindow is how many packets SRTP and SRTCP may come late, packets (RFC 3711 §3.3.2).
 const replayWindow = 256
 
+// maxSources bounds the SSRCs that one key may decrypt, for each keeps a replay window.
+const maxSources = 256
+
+var errSources = errors.New("media: too many SSRCs under one key")
+
 // opener decrypts what comes on one socket. The zero value takes plain RTP.
 type opener struct {
 	secure  bool // plain packets are refused
 	key     offer.Key
 	context *srtp.Context // nil: no keys yet
 	before  *srtp.Context // of the key before, for packets under way; nil once the new one was used
+	sources int           // SSRCs that context has state for
 }
 
 // openRTP returns the packet in the clear, and whether it was authenticated. b.header was read from p.
@@ -29,8 +37,13 @@ func (o *opener) openRTP(b *buffers, p []byte) (data []byte, authentic bool, err
 	if o.context == nil {
 		return nil, false, errInsecure
 	}
+	_, known := o.context.ROC(b.header.SSRC)
+	if !known && o.sources >= maxSources {
+		return nil, false, errSources
+	}
 	if data, err = o.context.DecryptRTP(b.clear[:0], p, &b.header); err == nil {
 		o.before = nil
+		o.count(known)
 		return data, true, nil
 	}
 	if o.before == nil {
@@ -40,6 +53,12 @@ func (o *opener) openRTP(b *buffers, p []byte) (data []byte, authentic bool, err
 	return data, err == nil, err
 }
 
+func (o *opener) count(known bool) {
+	if !known {
+		o.sources++
+	}
+}
+
 func (o *opener) openRTCP(b *buffers, p []byte) (data []byte, authentic bool, err error) {
 	if !o.secure {
 		return p, false, nil
@@ -47,7 +66,15 @@ func (o *opener) openRTCP(b *buffers, p []byte) (data []byte, authentic bool, er
 	if o.context == nil {
 		return nil, false, errInsecure
 	}
+	if len(p) < 8 {
+		return nil, false, errInsecure
+	}
+	_, known := o.context.Index(binary.BigEndian.Uint32(p[4:]))
+	if !known && o.sources >= maxSources {
+		return nil, false, errSources
+	}
 	if data, err = o.context.DecryptRTCP(b.clear[:0], p, nil); err == nil {
+		o.count(known)
 		return data, true, nil
 	}
 	if o.before == nil {

@@ -92,6 +92,9 @@ func (a *answerer) agree(m *Section, media *Media) *Rejection {
 	if r := readRemote(a.offer, m, media); r != nil {
 		return r
 	}
+	if host := media.RTP.Addr(); host.IsValid() && !host.IsUnspecified() && host.Is4() != a.caps.Address.Is4() {
+		return reject(301, "m=%s in line %d: %v cannot be reached from %v", m.Media, m.Line, host, a.caps.Address)
+	}
 	if r := a.taken(m, media); r != nil {
 		return r
 	}

@@ -161,6 +161,7 @@ func TestAnswerRefuses(t *testing.T) {
 		"unencrypted":    {offered("m=audio 5004 RTP/SAVP 0", key+" UNENCRYPTED_SRTP"), Offered, 305, "UNENCRYPTED"},
 		"no fingerprint": {offered("m=audio 5004 UDP/TLS/RTP/SAVP 0", "a=setup:actpass"), Offered, 305, "fingerprint"},
 		"multicast":      {strings.ReplaceAll(offered("m=audio 5004 RTP/AVP 0"), "c=IN IP4 198.51.100.1", "c=IN IP4 224.2.1.1/127"), Offered, 301, "multicast"},
+		"other family":   {strings.ReplaceAll(offered("m=audio 5004 RTP/AVP 0"), "c=IN IP4 198.51.100.1", "c=IN IP6 2001:db8::5"), Offered, 301, "2001:db8::5"},
 		"no connection":  {strings.ReplaceAll(offered("m=audio 5004 RTP/AVP 0"), "c=IN IP4 198.51.100.1\r\n", ""), Offered, 399, "no c="},
 	}
 	for name, tt := range tests {

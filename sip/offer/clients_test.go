@@ -1,6 +1,7 @@
 package offer
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -39,6 +40,9 @@ func TestAnswerToClients(t *testing.T) {
 			}
 			caps := ours()
 			caps.Slides = true
+			if name == "room-system" {
+				caps.Address = netip.MustParseAddr("2001:db8::1")
+			}
 			s := answerTo(t, string(sdp), caps, nil)
 			if got := mlines(s.Local); got != tt.want {
 				t.Errorf("answer\n got %s\nwant %s", got, tt.want)
@@ -63,7 +67,9 @@ func TestRaisedLimitsCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := answerTo(t, string(sdp), ours(), nil)
+	caps := ours()
+	caps.Address = netip.MustParseAddr("2001:db8::1")
+	s := answerTo(t, string(sdp), caps, nil)
 	if e := s.Media[1].Send; e.Width != 0 || e.FrameRate != 0 || e.Bitrate != 1500000 {
 		t.Errorf("video encoding = %+v, want 720p at full rate and 1.5 Mbit/s", e)
 	}

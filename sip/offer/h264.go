@@ -126,21 +126,34 @@ func (p profile) macroblocks() (frame, second int) {
 var pictures = [...]struct{ width, height int }{{1280, 720}, {640, 360}, {320, 180}, {160, 90}}
 
 // limitH264 is the largest picture, in pixels, and the frame rate that the far end's parameters allow; zeros are no limit
-// below 1280×720 at 30 frames a second.
+// below 1280×720 at 25 frames a second.
 func limitH264(fmtp string) (width, height, rate int) {
 	p, ok := parseProfile(fmtp)
 	if !ok {
 		return 0, 0, 0
 	}
 	frame, second := p.macroblocks()
-	frame = max(frame, codec.FmtpInt(fmtp, "max-fs", 0))
-	second = max(second, codec.FmtpInt(fmtp, "max-mbps", 0))
+	return fit(max(frame, codec.FmtpInt(fmtp, "max-fs", 0)), max(second, codec.FmtpInt(fmtp, "max-mbps", 0)))
+}
+
+// limitVP8 is the same by max-fs and max-fr (RFC 7741 §6.1).
+func limitVP8(fmtp string) (width, height, rate int) {
+	const unlimited = 1 << 20
+	width, height, _ = fit(codec.FmtpInt(fmtp, "max-fs", unlimited), unlimited)
+	if rate = max(codec.FmtpInt(fmtp, "max-fr", 25), 1); rate >= 25 {
+		rate = 0
+	}
+	return width, height, rate
+}
+
+// fit finds the picture for so many macroblocks a frame and a second.
+func fit(frame, second int) (width, height, rate int) {
 	for i, s := range pictures {
 		blocks := (s.width + 15) / 16 * ((s.height + 15) / 16)
 		if blocks > frame && i < len(pictures)-1 {
 			continue
 		}
-		if rate = second / blocks; rate >= 25 {
+		if rate = max(second/blocks, 1); rate >= 25 {
 			rate = 0
 		}
 		if i == 0 {

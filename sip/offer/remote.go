@@ -128,6 +128,8 @@ func encoding(s *Session, m *Section, p mixer.Payload) *mixer.Encoding {
 	e.Bitrate = videoBitrate(s, m)
 	if isH264(p.Video.Format) {
 		e.Width, e.Height, e.FrameRate = limitH264(p.Fmtp)
+	} else if strings.EqualFold(p.Video.Name, "VP8") {
+		e.Width, e.Height, e.FrameRate = limitVP8(p.Fmtp)
 	}
 	return e
 }
