@@ -219,6 +219,40 @@ func TestRecoversFromGarbage(t *testing.T) {
 	}
 }
 
+// A stream with damage in every third frame: whatever the decoder makes of it, pictures keep their size's bounds, and the
+// next sound key frame comes through. Run with -asan, it watches the library's memory, too.
+func TestSurvivesDamage(t *testing.T) {
+	e, d := open(t, 320, 180)
+	var stream [][]byte
+	for n := range 12 {
+		frame, _, err := e.Encode(picture.Moving(320, 180, n), at(n), n%4 == 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream = append(stream, append([]byte(nil), frame...))
+	}
+	refused := 0
+	for seed := range uint64(400) {
+		frame := stream[seed%12]
+		if seed%3 == 0 && len(frame) > 0 {
+			frame = picture.Damage(frame, seed)
+		}
+		img, err := d.Decode(frame)
+		if err != nil {
+			refused++
+		} else if img != nil && codec.CheckSize(img.Rect.Dx(), img.Rect.Dy()) != nil {
+			t.Fatalf("a picture of %v", img.Rect)
+		}
+	}
+	if refused == 0 {
+		t.Error("no damage was noticed")
+	}
+	_, _ = d.Decode(stream[0]) // it may have to find back to its size
+	if img, err := d.Decode(stream[0]); err != nil || img == nil || picture.PSNR(picture.Moving(320, 180, 0), img) < 28 {
+		t.Errorf("a key frame afterwards gives %v, %v", img, err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	e, _ := open(f, 64, 48)
 	for n := range 3 {
