@@ -6,10 +6,15 @@ import (
 	"tutti/codec"
 )
 
+// maxSets bounds parameter sets that wait for their picture, in bytes.
+const maxSets = 16 << 10
+
 // An assembler makes Annex B byte streams of payloads in modes 0 and 1. It starts with an IDR picture, and starts again
-// with one after each loss. Parameter sets that come alone pass at any time. Its zero value is ready to use.
+// with one after each loss. Parameter sets that come alone, with a timestamp and a marker of their own, wait for the next
+// picture and lead it. Its zero value is ready to use.
 type assembler struct {
-	gathered  []byte // the frame at work
+	gathered  []byte // what waits, and the frame at work
+	waiting   int    // bytes of gathered that wait
 	lent      []byte // the frame before it
 	timestamp uint32
 	gathering bool // a packet of the frame at work has come
@@ -47,7 +52,9 @@ func (a *assembler) Push(payload []byte, timestamp uint32, marker, lost bool) (f
 }
 
 func (a *assembler) begin(timestamp uint32) {
-	*a = assembler{gathered: a.gathered[:0], lent: a.lent, timestamp: timestamp, gathering: true, flowing: a.flowing}
+	*a = assembler{
+		gathered: a.gathered[:a.waiting], waiting: a.waiting, lent: a.lent, timestamp: timestamp, gathering: true, flowing: a.flowing,
+	}
 }
 
 // finish lends the frame, if it is whole and refers to nothing that is missing.
@@ -57,15 +64,26 @@ func (a *assembler) finish() (frame []byte, key, ok bool) {
 		a.flowing = false
 		return nil, false, false
 	}
-	if len(a.gathered) == 0 {
+	if !a.slices {
+		a.wait()
 		return nil, false, false
 	}
 	a.flowing = a.flowing || a.idr
-	if a.slices && !a.flowing {
+	if !a.flowing {
 		return nil, false, false
 	}
-	a.gathered, a.lent = a.lent, a.gathered
+	a.gathered, a.lent, a.waiting = a.lent, a.gathered, 0
 	return a.lent, a.idr, true
+}
+
+// wait keeps the frame at work, which holds no picture, for the next one. The oldest sets go when there are too many.
+func (a *assembler) wait() {
+	if len(a.gathered) > maxSets {
+		a.gathered = append(a.gathered[:0], a.gathered[a.waiting:]...)
+	}
+	if a.waiting = len(a.gathered); a.waiting > maxSets {
+		a.waiting = 0
+	}
 }
 
 func (a *assembler) add(payload []byte) {
