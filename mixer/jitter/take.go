@@ -85,17 +85,12 @@ func (b *Buffer) presentLocked(s *slot, t *taken) verdict {
 
 // missingLocked looks at the gap before the nearest packet. It returns empty when the gap is behind the clock.
 func (b *Buffer) missingLocked(t *taken) verdict {
-	m := b.next + 1
-	for ; m <= b.newest; m++ {
-		if s := &b.slot[index(m)]; s.present && s.seq == m {
-			break
-		}
-	}
-	if m > b.newest { // all of it was dropped
+	s := b.frontLocked()
+	if s == nil { // all of it was dropped
 		b.next = b.newest + 1
 		return empty
 	}
-	s := &b.slot[index(m)]
+	m := s.seq
 	d := s.ts - b.clock
 	if !b.started || s.Kind == Event || d <= 0 || d > b.units(maxPause) {
 		b.stats.Lost += uint64(m - b.next)
@@ -109,43 +104,38 @@ func (b *Buffer) missingLocked(t *taken) verdict {
 	return lost
 }
 
-// trimLocked drops what is too old: after a stall of the network fresh sound is worth more.
+// trimLocked drops what is too old: after a stall of the network fresh sound is worth more. A source begins with its
+// newest packet.
 func (b *Buffer) trimLocked() {
-	first := true
-	for b.next < b.newest {
-		s := &b.slot[index(b.next)]
-		present := s.present && s.seq == b.next
-		limit := b.units(maxDelay)
-		if !b.started {
-			limit = 0 // begin with the newest
-		}
-		if present && (s.Kind == Event || b.newTS-s.ts <= limit) {
+	limit := b.units(maxDelay)
+	if !b.started {
+		limit = 0
+	}
+	trimmed := false
+	for {
+		s := b.frontLocked()
+		if s == nil || s.seq >= b.newest || s.Kind == Event || b.newTS-s.ts <= limit {
+			if trimmed && s != nil && b.started {
+				b.moveLocked(s.ts)
+			}
 			return
 		}
-		if !present && first {
-			// A hole at the front says nothing about age; look at what stands behind it.
-			if !b.oldBehindLocked(limit) {
-				return
-			}
-		}
-		first = false
-		if present {
-			s.present = false
-			b.stats.Overflow++
-		} else {
-			b.stats.Lost++
-		}
-		b.next++
+		b.stats.Lost += uint64(s.seq - b.next)
+		b.stats.Overflow++
+		s.present = false
+		b.next = s.seq + 1
+		trimmed = true
 	}
 }
 
-func (b *Buffer) oldBehindLocked(limit int64) bool {
-	for m := b.next + 1; m < b.newest; m++ {
-		if s := &b.slot[index(m)]; s.present && s.seq == m {
-			return s.Kind != Event && b.newTS-s.ts > limit
+// frontLocked is the first packet that is there, nil if there is none.
+func (b *Buffer) frontLocked() *slot {
+	for n := b.next; n <= b.newest; n++ {
+		if s := &b.slot[index(n)]; s.present && s.seq == n {
+			return s
 		}
 	}
-	return false
+	return nil
 }
 
 // advance moves the clock over what was played or guessed.
