@@ -152,6 +152,20 @@ func (p *phone) WriteRTCP(data []byte) error {
 	return nil
 }
 
+// packets are the headers of all that came.
+func (p *phone) packets() []rtp.Header {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]rtp.Header(nil), p.headers...)
+}
+
+// rtcp are the packets of all compound packets that came.
+func (p *phone) rtcp() []rtcp.Packet {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]rtcp.Packet(nil), p.reports...)
+}
+
 // recording is what was heard in the last so many milliseconds.
 func (p *phone) recording(last time.Duration) []int16 {
 	p.mu.Lock()

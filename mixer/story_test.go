@@ -63,11 +63,11 @@ func TestFiftyPacketsASecond(t *testing.T) {
 		m, end := conference(t, Config{}, a, b)
 		time.Sleep(time.Second - time.Millisecond)
 		synctest.Wait()
-		if n := len(a.headers); n != 50 {
+		if n := len(a.packets()); n != 50 {
 			t.Fatalf("%d packets in 1 s, want 50", n)
 		}
-		for i, h := range a.headers {
-			first := a.headers[0]
+		for i, h := range a.packets() {
+			first := a.packets()[0]
 			if h.SequenceNumber != first.SequenceNumber+uint16(i) || h.Timestamp != first.Timestamp+uint32(160*i) ||
 				h.Marker != (i == 0) || h.SSRC != a.stream().Send.SSRC || h.PayloadType != 0 || a.sizes[i] != 160 {
 				t.Fatalf("packet %d: %+v", i, h)
@@ -77,9 +77,9 @@ func TestFiftyPacketsASecond(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		end()
-		n := len(a.headers)
+		n := len(a.packets())
 		time.Sleep(time.Second)
-		if len(a.headers) != n {
+		if len(a.packets()) != n {
 			t.Error("a packet after Run returned")
 		}
 	})
@@ -94,7 +94,7 @@ func TestContributorsAndLevels(t *testing.T) {
 		s.MixerLevels = 5
 		attach(t, m, c, s)
 		talkAll(time.Second, a, b, c)
-		h := c.headers[len(c.headers)-2]
+		h := c.packets()[len(c.packets())-2]
 		if !slices.Equal(h.CSRC, []uint32{b.ssrc, a.ssrc}) {
 			t.Errorf("CSRC %x, want %x then %x", h.CSRC, b.ssrc, a.ssrc)
 		}
@@ -102,7 +102,7 @@ func TestContributorsAndLevels(t *testing.T) {
 		if got := h.GetExtension(5); !slices.Equal(got, []byte{15, 33}) {
 			t.Errorf("levels %v, want 15 and 33", got)
 		}
-		if h := a.headers[len(a.headers)-2]; !slices.Equal(h.CSRC, []uint32{b.ssrc}) || h.Extension {
+		if h := a.packets()[len(a.packets())-2]; !slices.Equal(h.CSRC, []uint32{b.ssrc}) || h.Extension {
 			t.Errorf("a is sent %+v", h)
 		}
 		end()
@@ -192,17 +192,17 @@ func TestHoldAndResume(t *testing.T) {
 			t.Error("the inlet changed")
 		}
 		time.Sleep(20 * time.Millisecond)
-		n, last := len(a.headers), a.headers[len(a.headers)-1]
+		n, last := len(a.packets()), a.packets()[len(a.packets())-1]
 		talkAll(5*time.Second, a, b)
-		if len(a.headers) != n {
-			t.Errorf("%d packets to a leg on hold", len(a.headers)-n)
+		if len(a.packets()) != n {
+			t.Errorf("%d packets to a leg on hold", len(a.packets())-n)
 		}
 		hearsNot(t, b, a, 500*time.Millisecond)
 		attach(t, m, a, a.stream())
 		talkAll(time.Second, a, b)
 		hears(t, b, a, 800*time.Millisecond, 0.5)
 		hears(t, a, b, 800*time.Millisecond, 0.5)
-		first := a.headers[n]
+		first := a.packets()[n]
 		if first.SequenceNumber != last.SequenceNumber+1 || !first.Marker {
 			t.Errorf("after the hold %+v follows %+v", first, last)
 		}
@@ -373,7 +373,7 @@ func TestLegWithoutRowHearsSilence(t *testing.T) {
 		m.Apply(everybody(a, b))
 		talkAll(time.Second, a, b, c)
 		hearsNot(t, c, a, 500*time.Millisecond)
-		if n := len(c.headers); n < 49 {
+		if n := len(c.packets()); n < 49 {
 			t.Errorf("%d packets of silence, want 50", n)
 		}
 		end()
@@ -405,9 +405,8 @@ func TestReports(t *testing.T) {
 			t.Errorf("%+v, want 50 ms, −2, 10 ms", st)
 		}
 		time.Sleep(time.Until(start.Add(21 * time.Second)))
-		a.mu.Lock()
 		var reports, names int
-		for _, p := range a.reports {
+		for _, p := range a.rtcp() {
 			switch p := p.(type) {
 			case *rtcp.SenderReport:
 				reports++
@@ -426,18 +425,17 @@ func TestReports(t *testing.T) {
 				t.Error("a BYE before the end")
 			}
 		}
-		a.mu.Unlock()
 		if reports < 3 || reports > 9 || names != reports {
 			t.Errorf("%d reports and %d names in 20 s", reports, names)
 		}
 		m.Detach("a")
 		time.Sleep(40 * time.Millisecond)
-		n := len(a.headers)
+		n := len(a.packets())
 		if find1[*rtcp.Goodbye](a) == nil || find1[*rtcp.Goodbye](b) != nil {
 			t.Error("the leg that left is to hear BYE, and nobody else")
 		}
 		a.talk(time.Second)
-		if len(a.headers) != n {
+		if len(a.packets()) != n {
 			t.Error("a packet after the BYE")
 		}
 		end()
@@ -449,9 +447,7 @@ func TestReports(t *testing.T) {
 
 // find1 is the first report of a type that p got.
 func find1[T rtcp.Packet](p *phone) (found T) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, r := range p.reports {
+	for _, r := range p.rtcp() {
 		if x, ok := r.(T); ok {
 			return x
 		}
@@ -466,8 +462,8 @@ func TestReportsMapTheClock(t *testing.T) {
 		_, end := conference(t, Config{}, a)
 		start := time.Now()
 		a.talk(20 * time.Second)
-		first := a.headers[0].Timestamp
-		for _, p := range a.reports {
+		first := a.packets()[0].Timestamp
+		for _, p := range a.rtcp() {
 			sr, ok := p.(*rtcp.SenderReport)
 			if !ok {
 				continue
