@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -272,6 +273,41 @@ func certificate(t *testing.T) *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, RootCAs: pool}
+}
+
+// What the bridge says last reaches a browser too, and an open WebSocket does
+// not hold up the end.
+func TestCloseWithWebSocket(t *testing.T) {
+	flows := make(chan *Flow, 1)
+	l := New(Config{Handler: HandlerFunc(func(r *Request) { flows <- r.Flow })})
+	web := httptest.NewServer(l)
+	defer web.Close()
+	c, _, err := websocket.Dial(t.Context(), web.URL, &websocket.DialOptions{Subprotocols: []string{"sip"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	_ = c.Write(t.Context(), websocket.MessageText, []byte(options(1)))
+	if _, err := l.Send(t.Context(), newRequest(sipmsg.BYE, 1), Target{Flow: <-flows}); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string, 1)
+	go func() {
+		_, p, _ := c.Read(t.Context())
+		_, _, _ = c.Read(t.Context())
+		read <- string(p)
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := l.Close(ctx); err != nil {
+		t.Errorf("Close() = %v", err)
+	}
+	if p := <-read; !strings.HasPrefix(p, "BYE ") {
+		t.Errorf("the browser got %q, want the BYE", p)
+	}
+	if _, _, err := websocket.Dial(t.Context(), web.URL, nil); err == nil {
+		t.Error("a WebSocket was opened after Close")
+	}
 }
 
 // A request whose connection breaks fails at once, not after 32 s.

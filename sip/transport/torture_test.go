@@ -12,10 +12,13 @@ import (
 )
 
 // A recorder is a wire that keeps what is sent.
-type recorder struct{ sent []string }
+type recorder struct {
+	sent []string
+	to   netip.AddrPort // of the newest
+}
 
-func (r *recorder) send(_ netip.AddrPort, p []byte) error {
-	r.sent = append(r.sent, string(p))
+func (r *recorder) send(to netip.AddrPort, p []byte) error {
+	r.to, r.sent = to, append(r.sent, string(p))
 	return nil
 }
 func (r *recorder) alive() bool           { return true }
