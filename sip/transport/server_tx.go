@@ -59,7 +59,9 @@ type ServerTx struct {
 
 func newServerTx(l *Layer, f *Flow, m *message, key string) *ServerTx {
 	return &ServerTx{
-		layer: l, flow: f, req: m.req, raw: m.raw, key: key, mergeKey: mergeKey(m.req),
+		layer: l, flow: f, raw: m.raw,
+		req: m.req.Clone(), // the handler may change its own
+		key: key, mergeKey: mergeKey(m.req),
 		invite: m.req.Method == sipmsg.INVITE, tag: rand.Text()[:12],
 		cancelled: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -96,7 +98,7 @@ func (tx *ServerTx) Cancelled() <-chan struct{} { return tx.cancelled }
 // Done is closed when the transaction has ended and holds nothing any more.
 func (tx *ServerTx) Done() <-chan struct{} { return tx.done }
 
-// Request is what the transaction answers.
+// Request is what the transaction answers: a copy that nobody may change.
 func (tx *ServerTx) Request() *sipmsg.Request { return tx.req }
 
 // Respond sends an answer (see [Request.Response] for how to make one); it
