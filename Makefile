@@ -54,6 +54,10 @@ fuzz: go dependencies ## each fuzz target for FUZZTIME (10s)
 		done || exit 1; \
 	done
 
+PHRASE := Welcome to tutti. Say something: everybody in this conference hears you.
+phrase: peers ## speak the phrase of the demo anew
+	@espeak-ng -v en-gb -s 150 --stdout '$(PHRASE)' | sox - -r 16000 -c 1 -b 16 cmd/tutti/internal/device/phrase.wav norm -8 pad 0 2
+
 lint: go dependencies ## formatting, vet
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "tutti: gofmt these:" $$unformatted >&2; exit 1; }
 	@go vet ./...
@@ -64,4 +68,4 @@ install: build ## install the binary and the systemd service (as root)
 clean: ## remove what was built
 	@rm -rf bin
 
-.PHONY: help go dependencies peers build run demo quick test e2e bench fuzz lint install clean
+.PHONY: help go dependencies peers build run demo quick test e2e bench fuzz phrase lint install clean

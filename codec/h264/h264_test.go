@@ -290,49 +290,6 @@ func TestAgainstFFmpeg(t *testing.T) {
 	}
 }
 
-// The decoder of ffmpeg, which is not openh264, sees the pictures that we encoded, in one slice or in many.
-func TestFFmpegDecodes(t *testing.T) {
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("ffmpeg is not installed")
-	}
-	const w, h, frames = 320, 180, 12
-	for mode := range 2 {
-		p := params(w, h)
-		p.Fmtp, p.MaxPayload = fmt.Sprintf("packetization-mode=%d", mode), 600
-		e, _ := open(t, p)
-		var stream []byte
-		for n := range frames {
-			frame, _, err := e.Encode(picture.Moving(w, h, n), at(n), n == 6)
-			if err != nil || len(frame) == 0 {
-				t.Fatalf("frame %d: %d bytes, %v", n, len(frame), err)
-			}
-			stream = append(stream, frame...)
-		}
-		cmd := exec.Command("ffmpeg", "-v", "error", "-f", "h264", "-i", "-", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
-		cmd.Stdin = bytes.NewReader(stream)
-		raw, err := cmd.Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		pictures := picture.Split(raw, w, h)
-		if len(pictures) != frames {
-			t.Fatalf("mode %d: ffmpeg sees %d pictures of %d", mode, len(pictures), frames)
-		}
-		for n, img := range pictures {
-			if psnr := picture.PSNR(picture.Moving(w, h, n), img); psnr < 30 {
-				t.Errorf("mode %d, picture %d: %.1f dB", mode, n, psnr)
-			}
-		}
-	}
-}
-
-func TestNoBrokenPicture(t *testing.T) {
-	p := params(320, 180)
-	picture.ThroughLoss(t, H264(), p)
-	p.Fmtp = "packetization-mode=0"
-	picture.ThroughLoss(t, H264(), p)
-}
-
 // A stream with damage in every third frame: whatever the decoder makes of it, pictures keep their size's bounds, and the
 // next sound key frame comes through. Run with -asan, it watches what crosses to the library.
 func TestSurvivesDamage(t *testing.T) {

@@ -1,11 +1,8 @@
 package vpx
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"image"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -221,56 +218,6 @@ func TestRecoversFromGarbage(t *testing.T) {
 		t.Errorf("after garbage a key frame gives %v, %v", out, err)
 	}
 }
-
-// The decoder of ffmpeg, which is not libvpx, sees the pictures that we encoded.
-func TestAgainstFFmpeg(t *testing.T) {
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("ffmpeg is not installed")
-	}
-	const w, h, frames = 320, 180, 12
-	e, _ := open(t, w, h)
-	ivf := append([]byte("DKIF\x00\x00\x20\x00VP80"), w&0xFF, w>>8, h, 0, fps, 0, 0, 0, 1, 0, 0, 0, frames, 0, 0, 0, 0, 0, 0, 0)
-	for n := range frames {
-		frame, _, err := e.Encode(picture.Moving(w, h, n), at(n), n == 6)
-		if err != nil || len(frame) == 0 {
-			t.Fatalf("frame %d: %d bytes, %v", n, len(frame), err)
-		}
-		ivf = binary.LittleEndian.AppendUint32(ivf, uint32(len(frame)))
-		ivf = binary.LittleEndian.AppendUint64(ivf, uint64(n))
-		ivf = append(ivf, frame...)
-	}
-	cmd := exec.Command("ffmpeg", "-v", "error", "-c:v", "vp8", "-f", "ivf", "-i", "-", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
-	cmd.Stdin = bytes.NewReader(ivf)
-	raw, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pictures := picture.Split(raw, w, h)
-	if len(pictures) != frames {
-		t.Fatalf("ffmpeg sees %d pictures of %d", len(pictures), frames)
-	}
-	for n, img := range pictures {
-		if psnr := picture.PSNR(picture.Moving(w, h, n), img); psnr < 30 {
-			t.Errorf("picture %d: %.1f dB", n, psnr)
-		}
-	}
-}
-
-// Nobody asks, yet a key frame comes after two minutes.
-func TestKeyAfterTwoMinutes(t *testing.T) {
-	e, _ := open(t, 64, 64)
-	for i, s := range []int{0, 60, 119, 121, 180, 240, 242} {
-		_, key, err := e.Encode(picture.Moving(64, 64, i), time.Duration(s)*time.Second, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := s == 0 || s == 121 || s == 242; key != want {
-			t.Errorf("at %d s: key = %t", s, key)
-		}
-	}
-}
-
-func TestNoBrokenPicture(t *testing.T) { picture.ThroughLoss(t, VP8(), params(320, 180)) }
 
 // A stream with damage in every third frame: whatever the decoder makes of it, pictures keep their size's bounds, and the
 // next sound key frame comes through. Run with -asan, it watches what crosses to the library.

@@ -153,7 +153,7 @@ func longName(name string) string {
 	return name
 }
 
-// fullName spells header fields the way the message model's typed look-ups expect.
+// fullNames spells header fields the way the message model's typed look-ups expect.
 func fullName(key, written string) string {
 	if len(written) > 1 {
 		return written

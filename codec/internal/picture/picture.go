@@ -39,18 +39,3 @@ func PSNR(a, b *image.YCbCr) float64 {
 	}
 	return 10 * math.Log10(255*255/(sum/float64(w*h)))
 }
-
-// Split reads pictures that follow each other as raw 4:2:0 planes, each w × h pixels.
-func Split(raw []byte, w, h int) []*image.YCbCr {
-	var pictures []*image.YCbCr
-	for {
-		img := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420)
-		if len(raw) < len(img.Y)+len(img.Cb)+len(img.Cr) {
-			return pictures
-		}
-		for _, plane := range [][]byte{img.Y, img.Cb, img.Cr} {
-			raw = raw[copy(plane, raw):]
-		}
-		pictures = append(pictures, img)
-	}
-}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"reflect"
@@ -116,4 +117,34 @@ func quoted(s string) string {
 		return s
 	}
 	return strconv.Quote(s)
+}
+
+// WriteJSON writes c as one JSON object with the keys of the file, secrets hidden.
+func WriteJSON(w io.Writer, c Config) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(object(reflect.ValueOf(c)))
+}
+
+// object is a section as a map of its keys.
+func object(v reflect.Value) map[string]any {
+	out := map[string]any{}
+	for _, f := range fieldsOf(v.Type()) {
+		value := v.Field(f.index)
+		switch {
+		case section(f.typ):
+			out[f.name] = object(value)
+		case f.typ.Kind() == reflect.Slice && section(f.typ.Elem()):
+			list := []any{}
+			for i := range value.Len() {
+				list = append(list, object(value.Index(i)))
+			}
+			out[f.name] = list
+		case f.secret && !value.IsZero():
+			out[f.name] = hidden
+		default:
+			out[f.name] = value.Interface()
+		}
+	}
+	return out
 }

@@ -33,6 +33,7 @@ type phone struct {
 	dir    string
 	port   int
 	cmd    *exec.Cmd
+	ear    *ear
 	ctrl   net.Conn
 	events chan phoneEvent
 	mu     sync.Mutex // guards log
@@ -56,10 +57,11 @@ func newPhone(t testing.TB, b *bridge, o phoneOptions) *phone {
 	p.port = freePort(t)
 	control := freePort(t)
 	p.configure(b, o, control)
+	p.ear = newEar(t)
 	p.cmd = exec.Command("baresip", "-f", p.dir, "-v")
+	p.cmd.Env = append(os.Environ(), "PULSE_SERVER="+p.ear.server)
 	p.cmd.Stdout = &lockedWriter{&p.mu, &p.log}
 	p.cmd.Stderr = p.cmd.Stdout
-	p.cmd.Stdin = nil
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("baresip does not start: %v", err)
 	}
@@ -79,35 +81,30 @@ func (p *phone) configure(b *bridge, o phoneOptions, control int) {
 	rate := sampleRates[o.codec]
 	source := filepath.Join(p.dir, "source.wav")
 	tone(rate, o.tone, -20, 120).write(p.t, source)
-	channels := 1
-	if o.codec == "opus" {
-		channels = 2
-	}
-	_ = channels
 	config := fmt.Sprintf(`sip_listen 127.0.0.1:%d
-net_interface lo
+net_interface 127.0.0.1
 module_path /usr/lib/baresip/modules
 module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
-module stdio.so
 module g711.so
 module g722.so
 module opus.so
 module aufile.so
+module pulse.so
 module srtp.so
 module_app dtls_srtp.so
 ctrl_tcp_listen 127.0.0.1:%d
 audio_source aufile,%s
-audio_player aufile,%s
-audio_alert aufile,%s
+audio_player pulse,ear
+audio_alert pulse,ear
 audio_buffer 20-160
 audio_level no
 rtp_stats yes
 rtp_timeout 60
 call_local_timeout 120
 call_max_calls 4
-`, p.port, control, source, p.recording(), filepath.Join(p.dir, "alert.wav"))
+`, p.port, control, source)
 	if o.video != "" {
 		config += p.camera(o)
 	}
@@ -157,17 +154,8 @@ func (p *phone) writeFile(name, text string) {
 	}
 }
 
-// recording is the file with what the phone heard.
-func (p *phone) recording() string { return filepath.Join(p.dir, "heard.wav") }
-
 // heard is what the phone's loudspeaker played until now.
-func (p *phone) heard() sound {
-	s, err := readWAV(p.recording())
-	if err != nil {
-		p.t.Fatalf("%v\n%s", err, p.output())
-	}
-	return s
-}
+func (p *phone) heard() sound { p.t.Helper(); return p.ear.heard() }
 
 func (p *phone) output() string {
 	p.mu.Lock()

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"os"
 	"testing"
@@ -95,23 +94,4 @@ func (s sound) write(t testing.TB, file string) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// readWAV reads 16-bit PCM, mono or the left channel; a file that is still being written has a length of 0 in its header.
-func readWAV(file string) (sound, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return sound{}, err
-	}
-	if len(data) < 44 || string(data[:4]) != "RIFF" {
-		return sound{}, fmt.Errorf("%s is not a WAV file (%d bytes)", file, len(data))
-	}
-	le := binary.LittleEndian
-	channels := int(le.Uint16(data[22:]))
-	s := sound{rate: int(le.Uint32(data[24:]))}
-	body := data[44:]
-	for i := 0; i+2*channels <= len(body); i += 2 * channels {
-		s.samples = append(s.samples, int16(le.Uint16(body[i:])))
-	}
-	return s, nil
 }

@@ -1,0 +1,154 @@
+// Package cli is the command line: one file for each family of commands. Every command but serve, config and version
+// is a call of the HTTP API.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"tutti/cmd/tutti/internal/client"
+	"tutti/cmd/tutti/internal/config"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1 // the bridge refused, or cannot be reached
+	exitUsage  = 2 // the command line or the configuration is wrong
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+// app is what the commands share.
+type app struct {
+	version string
+	output  string // text or json
+	server  string
+	token   string
+}
+
+// Main runs the command line and returns the exit code. A signal to end cancels the command.
+func Main(version string, args []string, in io.Reader, out, errs io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot(version)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(errs, "tutti: %v\n", err)
+	var problems config.Problems
+	var usage usageError
+	if errors.As(err, &problems) || errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newRoot(version string) *cobra.Command {
+	a := &app{version: version}
+	root := &cobra.Command{
+		Use:   "tutti",
+		Short: "A conference bridge for phones and browsers",
+		Long: `tutti lets desk phones, PBXs and browsers meet in one conference, with sound and picture.
+
+  tutti serve        starts a bridge; it needs no configuration
+  tutti conference   and the other commands speak to the running one`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			return usageError{fmt.Errorf("there is no command %q; tutti --help lists them", args[0])}
+		},
+	}
+	root.Args = cobra.NoArgs
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())}
+	})
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.output, "output", "o", "text", "how to print: text or json")
+	flags.StringVar(&a.server, "server", os.Getenv("TUTTI_SERVER"), "bridge to speak to: unix:PATH, https://HOST; default is the one on this machine (TUTTI_SERVER)")
+	flags.StringVar(&a.token, "token", os.Getenv("TUTTI_TOKEN"), "operator's key for --server over https (TUTTI_TOKEN)")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if a.output != "text" && a.output != "json" {
+			return usageError{fmt.Errorf("--output %q is not allowed; allowed: text, json", a.output)}
+		}
+		return nil
+	}
+	root.AddGroup(&cobra.Group{ID: "bridge", Title: "The bridge:"}, &cobra.Group{ID: "control", Title: "What happens in it:"})
+	for _, cmd := range []*cobra.Command{a.serve(), a.config()} {
+		cmd.GroupID = "bridge"
+		root.AddCommand(cmd)
+	}
+	for _, cmd := range []*cobra.Command{a.conference(), a.participant(), a.dial()} {
+		cmd.GroupID = "control"
+		root.AddCommand(cmd)
+	}
+	root.AddCommand(a.versionCommand())
+	return wrapArgs(root)
+}
+
+// wrapArgs makes a wrong number of arguments a mistake in the command line, for every command.
+func wrapArgs(cmd *cobra.Command) *cobra.Command {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{fmt.Errorf("%w; usage: %s", err, c.UseLine())}
+			}
+			return nil
+		}
+	}
+	for _, child := range cmd.Commands() {
+		wrapArgs(child)
+	}
+	return cmd
+}
+
+func (a *app) client() (*client.Client, error) {
+	c, err := client.New(a.server, a.token)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return c, nil
+}
+
+// print writes v as JSON when that was asked for, and otherwise as text does.
+func (a *app) print(cmd *cobra.Command, v any, text func(io.Writer) error) error {
+	if a.output == "json" {
+		e := json.NewEncoder(cmd.OutOrStdout())
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	}
+	return text(cmd.OutOrStdout())
+}
+
+// said prints one sentence about what was done; as JSON it is an empty object.
+func (a *app) said(cmd *cobra.Command, format string, args ...any) error {
+	return a.print(cmd, struct{}{}, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, format+"\n", args...)
+		return err
+	})
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Say which version this is", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.print(cmd, map[string]string{"version": a.version}, func(w io.Writer) error {
+				_, err := fmt.Fprintln(w, "tutti", a.version)
+				return err
+			})
+		},
+	}
+}
