@@ -15,7 +15,13 @@ type edgeKey struct {
 }
 
 // border is how thick the border of who speaks is in a tile of height h.
-func border(h int) int { return min(max(even(h/70), 2), 6) }
+func border(h int) int {
+	const small = 100
+	if h < small {
+		return 2
+	}
+	return min(max(even(h/70), 4), 6)
+}
 
 // radius is that of the corners of a tile of w × h.
 func radius(w, h int) int { return min(max(even(min(w, h)/18), 4), 18) }

@@ -61,7 +61,7 @@ func ellipsis(f font.Face, text string, width int) string {
 }
 
 // fontFor is the size of the name in a tile of height h, pixels.
-func fontFor(h int) int { return min(max(h/20, 12), 26) }
+func fontFor(h int) int { return min(8+h/26, 24) }
 
 // drawLabel draws the name in a box, behind the crossed microphone when muted.
 func drawLabel(a *Art, k artKey) *sprite {

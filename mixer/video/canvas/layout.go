@@ -9,6 +9,9 @@ import (
 // MaxTiles is how many tiles a grid shows; the last place then says how many more there are.
 const MaxTiles = 49
 
+// minTile is the height, in pixels, below which a tile is not worth a place.
+const minTile = 8
+
 // maxStrip is how many places the strip beside the large picture has.
 const maxStrip = 5
 
@@ -53,6 +56,12 @@ func appendGrid(dst []Place, n, w, h int) []Place {
 	}
 	shown := min(n, MaxTiles)
 	cols, tw, th := gridSize(shown, w, h, gap)
+	for ; th < minTile && shown > 1; cols, tw, th = gridSize(shown, w, h, gap) {
+		shown-- // a canvas too small for so many
+	}
+	if th < minTile {
+		return closeWithMore(append(dst, Place{Rect: image.Rect(0, 0, even(w), even(h)), Bare: true}), n, 1)
+	}
 	rows := (shown + cols - 1) / cols
 	top := even((h - rows*th - (rows-1)*gap) / 2)
 	for i := range shown {
@@ -75,7 +84,7 @@ func gridSize(n, w, h, gap int) (cols, tw, th int) {
 			cols, tw, th = c, fw, fh
 		}
 	}
-	return max(cols, 1), max(tw, 2), max(th, 2)
+	return cols, tw, th
 }
 
 // appendSpeaker places the first tile large and the others in a strip: on the right of a wide canvas, below on a
@@ -87,9 +96,16 @@ func appendSpeaker(dst []Place, n, w, h int) []Place {
 	}
 	others := n - 1
 	shown := min(others, maxStrip)
+	th := even((h - gap*(maxStrip+1)) / maxStrip)
+	tw := even(th * 16 / 9)
+	if w < h {
+		tw = even((w - gap*(maxStrip+1)) / maxStrip)
+		th = tw
+	}
+	if th < minTile {
+		return append(dst, Place{Rect: image.Rect(0, 0, even(w), even(h)), Bare: true})
+	}
 	if w >= h {
-		th := even((h - gap*(maxStrip+1)) / maxStrip)
-		tw := even(th * 16 / 9)
 		dst = append(dst, Place{Rect: image.Rect(gap, gap, even(w-tw-2*gap), even(h-gap))})
 		x, y := even(w-tw-gap), even((h-shown*th-(shown-1)*gap)/2)
 		for i := range shown {
@@ -97,8 +113,6 @@ func appendSpeaker(dst []Place, n, w, h int) []Place {
 		}
 		return closeWithMore(dst, others, shown)
 	}
-	tw := even((w - gap*(maxStrip+1)) / maxStrip)
-	th := tw
 	dst = append(dst, Place{Rect: image.Rect(gap, gap, even(w-gap), even(h-th-2*gap))})
 	x, y := even((w-shown*tw-(shown-1)*gap)/2), even(h-th-gap)
 	for i := range shown {
