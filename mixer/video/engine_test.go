@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,24 +69,42 @@ type camera struct {
 	colour colour
 	seq    uint16
 	time   uint32
-	asked  int // key frames
 	sent   int
-	wish   bool // the next frame is a key frame
+
+	mu    sync.Mutex // guards the fields below, where the engine runs beside the test
+	asked int        // key frames
+	wish  bool       // the next frame is a key frame
+}
+
+// ask is the engine's wish for a key frame.
+func (c *camera) ask(uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked++
+	c.wish = true
+}
+
+// wished takes the wish.
+func (c *camera) wished() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.wish
+	c.wish = false
+	return w
 }
 
 func (s *stage) camera(leg plan.LegID, c colour) *camera {
 	cam := &camera{ssrc: 100, kind: 96, size: size{160, 90}, colour: c, seq: 65500, wish: true}
 	cam.source = s.engine.AddSource(leg, plan.MainContent, SourceOptions{
 		Payloads:        map[uint8]*codec.Video{96: s.vp8, 97: s.h264},
-		RequestKeyFrame: func(uint32) { cam.asked++; cam.wish = true },
+		RequestKeyFrame: cam.ask,
 	})
 	return cam
 }
 
 // packets are those of the next frame.
 func (c *camera) packets() []*rtp.Packet {
-	f := fakeFrame(c.wish, c.size.w, c.size.h, c.colour)
-	c.wish = false
+	f := fakeFrame(c.wished(), c.size.w, c.size.h, c.colour)
 	c.time += 3600
 	var out []*rtp.Packet
 	const part = 200
