@@ -39,9 +39,10 @@ func sampleAt(frame []byte, x, y float64) colour {
 	return colour{frame[i], frame[i+1], frame[i+2]}
 }
 
-// fake is a codec whose encoders take as long as slow says.
+// fake is a codec that may be slow.
 type fake struct {
-	slow time.Duration
+	slow   time.Duration // of encoders
+	decode time.Duration // how long decoders take
 
 	mu       sync.Mutex
 	encoders int // open
@@ -120,6 +121,9 @@ type fakeDecoder struct {
 func (d *fakeDecoder) Decode(f []byte) (*image.YCbCr, error) {
 	if len(f) < frameHead+3 {
 		return nil, errors.New("short frame")
+	}
+	if d.fake.decode > 0 {
+		time.Sleep(d.fake.decode)
 	}
 	d.ref = d.ref || f[0] == 1
 	if !d.ref {

@@ -15,8 +15,9 @@ type packet struct {
 }
 
 const (
-	maxPayload = 2048 // octets; no video packet of a path with Ethernet in it is longer
-	maxQueue   = 512  // packets: a large key frame and what follows while it is decoded
+	maxPayload = 2048                   // octets; no video packet of a path with Ethernet in it is longer
+	maxQueue   = 512                    // packets: a large key frame and what follows while it is decoded
+	maxWait    = 700 * time.Millisecond // of a packet for the decoder: a picture that is older is not worth decoding
 )
 
 // queue is a ring of packets. Its memory grows with use up to maxQueue packets. Not safe for concurrent use.
@@ -25,8 +26,11 @@ type queue struct {
 	first, size int
 }
 
-// push copies p to the end; false when the queue is full.
+// push copies p to the end; false when the queue is full, or its first packet waited too long.
 func (q *queue) push(p packet) bool {
+	if q.size > 0 && p.at.Sub(q.ring[q.first].at) > maxWait {
+		return false
+	}
 	if q.size == len(q.ring) {
 		if q.size == maxQueue {
 			return false

@@ -188,8 +188,9 @@ func (e *Engine) findSourcesLocked() {
 		}
 	}
 	for k, s := range e.shown {
-		if shown[k] != s {
+		if next := shown[k]; next != s {
 			s.show(size{})
+			next.inherit(s)
 		}
 	}
 	e.shown, e.order = shown, e.order[:0]

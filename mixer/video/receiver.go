@@ -23,6 +23,30 @@ type track struct {
 	video     *codec.Video
 	assembler codec.Assembler
 	lost      bool // to be told to the assembler with the next packet
+	suspect   bool // there was a loss since the last frame
+	misses    int  // ends of frames in a row that gave none
+}
+
+// note keeps account of what the assembler made of a packet: whether a key frame has to be asked for is seen at the
+// end of a frame, as not every loss is one of the picture.
+func (t *track) note(lost, marker, ok bool) {
+	switch {
+	case ok:
+		t.suspect, t.misses = false, 0
+	case lost:
+		t.suspect = true
+		fallthrough
+	default:
+		if marker {
+			t.misses++
+		}
+	}
+}
+
+// broken says that the assembler waits for a key frame. A frame or two may be parameter sets only.
+func (t *track) broken() bool {
+	const some = 3
+	return t.misses >= some || t.suspect && t.misses > 0
 }
 
 // receiver turns the packets of a source into pictures. It belongs to the goroutine of the source.
@@ -171,7 +195,7 @@ func (r *receiver) assemble(t *track, p *packet, now time.Time) {
 		return
 	}
 	if t.video != v {
-		t.video, t.assembler, t.lost = v, v.NewAssembler(), false
+		t.video, t.assembler, t.lost, t.misses = v, v.NewAssembler(), false, 0
 		if t == r.present {
 			r.wantKey = true
 		}
@@ -179,9 +203,7 @@ func (r *receiver) assemble(t *track, p *packet, now time.Time) {
 	lost := t.lost
 	t.lost = false
 	frame, key, ok := t.assembler.Push(p.payload, p.timestamp, p.marker, lost)
-	if lost && !ok && t == r.present {
-		r.wantKey = true
-	}
+	t.note(lost, p.marker, ok)
 	if !ok {
 		return
 	}
@@ -277,20 +299,9 @@ func (r *receiver) close() { r.closeDecoder() }
 
 // ask asks for a key frame while one is wanted, at most twice a second, and ever more rarely when none comes.
 func (r *receiver) ask(now time.Time) {
-	ssrc := uint32(0)
-	switch {
-	case r.coming != nil:
-		ssrc = r.coming.ssrc
-	case r.wantKey && r.present != nil:
-		ssrc = r.present.ssrc
-	default:
-		if !r.wantKey {
-			return
-		}
-		var ok bool
-		if ssrc, ok = r.source.anySSRC(); !ok {
-			return
-		}
+	ssrc, ok := r.keyFrameOf()
+	if !ok {
+		return
 	}
 	interval := askInterval
 	if r.asks >= patientAsks {
@@ -305,6 +316,17 @@ func (r *receiver) ask(now time.Time) {
 	if f := r.source.options.RequestKeyFrame; f != nil {
 		f(ssrc)
 	}
+}
+
+// keyFrameOf is the SSRC that has to send a key frame; not ok when none has to.
+func (r *receiver) keyFrameOf() (ssrc uint32, ok bool) {
+	switch {
+	case r.coming != nil:
+		return r.coming.ssrc, true
+	case r.present == nil:
+		return r.source.anySSRC()
+	}
+	return r.present.ssrc, r.wantKey || r.present.broken()
 }
 
 // selectLayer begins a change when another layer suits better.

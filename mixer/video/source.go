@@ -254,6 +254,14 @@ func (s *Source) takePicture() {
 	}
 }
 
+// inherit shows the picture of the source that s takes the place of, a renegotiation say, until it has its own. Only
+// the step calls it.
+func (s *Source) inherit(before *Source) {
+	if s != nil && s.picture.Image == nil {
+		s.picture.Image, s.picture.At, s.picture.Serial = before.picture.Image, before.picture.At, before.picture.Serial
+	}
+}
+
 // exchange hands pictures from the decoder to the step: one is written, one is ready, one is read, so neither waits
 // and none is torn.
 type exchange struct {

@@ -372,6 +372,54 @@ func TestJoinerBeginsWithAKeyFrame(t *testing.T) {
 	})
 }
 
+func TestRenegotiatedSourceDoesNotFlash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		old := s.camera("a", red)
+		see := s.watch(tile("a"))
+		play(time.Second, old)
+		cam := s.camera("a", blue)
+		old.source.Close()
+		cam.wish = false
+		for range 25 {
+			play(40*time.Millisecond, cam)
+			if got := see.at(0.5, 0.5); got != red && got != blue {
+				t.Fatalf("while it is replaced it shows %v", got)
+			}
+		}
+		if got := see.at(0.5, 0.5); got != blue {
+			t.Errorf("shows %v, want the new source %v", got, blue)
+		}
+		s.end()
+	})
+}
+
+// TestDecoderThatIsBehindDropsWhatWaits: a decoder slower than the camera shows what is new, not what is old.
+func TestDecoderThatIsBehindDropsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.fake.decode = 100 * time.Millisecond
+		cam := s.camera("a", red)
+		s.watch(tile("a"))
+		var oldest time.Duration
+		for range 250 {
+			play(40*time.Millisecond, cam)
+			cam.source.mu.Lock()
+			if q := &cam.source.queue; q.size > 0 {
+				oldest = max(oldest, time.Since(q.ring[q.first].at))
+			}
+			cam.source.mu.Unlock()
+		}
+		if oldest > maxWait+100*time.Millisecond {
+			t.Errorf("a packet waited %v, want at most %v", oldest, maxWait)
+		}
+		if n := s.fake.get(&s.fake.decoded); n < 30 || cam.asked == 0 {
+			t.Errorf("%d pictures in 10 s, asked %d times", n, cam.asked)
+		}
+		s.end()
+	})
+}
+
 // TestHiddenSourceIsNotDecoded: a source that comes back into a scene asks for a key frame at once.
 func TestHiddenSourceIsNotDecoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
