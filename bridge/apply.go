@@ -110,7 +110,7 @@ func (c *change) settle() {
 	if c.Ended != nil {
 		return
 	}
-	if c.touched&(TouchedRoster|TouchedSpeaking|TouchedUsers) != 0 {
+	if c.touched&(touchedRoster|touchedSpeaking|touchedUsers) != 0 {
 		c.yieldFloor()
 	}
 	if c.counts.connected > 0 {
@@ -135,7 +135,7 @@ func (c *change) mute(m Mute) error {
 	if err != nil || u.Muted == m.On {
 		return err
 	}
-	c.edit(u, TouchedUsers|TouchedSpeaking, func(u *User) { u.Muted = m.On })
+	c.edit(u, touchedUsers|touchedSpeaking, func(u *User) { u.Muted = m.On })
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (c *change) video(v Video) error {
 		}
 	}
 	if u.VideoOff == v.On {
-		c.edit(u, TouchedUsers, func(u *User) { u.VideoOff = !v.On })
+		c.edit(u, touchedUsers, func(u *User) { u.VideoOff = !v.On })
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func (c *change) rename(r Rename) error {
 		return refuseInvalid("a name has 1 to %d printable characters", maxDisplayName)
 	}
 	if name != u.Name {
-		c.edit(u, TouchedUsers, func(u *User) { u.Name = name })
+		c.edit(u, touchedUsers, func(u *User) { u.Name = name })
 	}
 	return nil
 }
@@ -189,7 +189,7 @@ func (c *change) hand(h Hand) error {
 		}
 	}
 	if h.On == u.Hand.IsZero() {
-		c.edit(u, TouchedUsers, func(u *User) { u.raise(h.On, c.at) })
+		c.edit(u, touchedUsers, func(u *User) { u.raise(h.On, c.at) })
 	}
 	return nil
 }
@@ -217,7 +217,7 @@ func (c *change) chat(m Chat) error {
 	c.said++
 	kept := c.Chat[max(0, len(c.Chat)-maxChat+1):]
 	c.Chat = append(slices.Clip(slices.Clone(kept)), Message{c.said, c.by.User, m.To, name, text, c.at})
-	c.touched |= TouchedChat
+	c.touched |= touchedChat
 	return nil
 }
 
@@ -231,7 +231,7 @@ func (c *change) lock(l Lock) error {
 	}
 	if c.Conference.Locked != l.On {
 		c.Conference.Locked = l.On
-		c.touched |= TouchedConference
+		c.touched |= touchedConference
 	}
 	return nil
 }
@@ -257,7 +257,7 @@ func (c *change) layout(l SetLayout) error {
 	}
 	if c.Conference.Layout != l.Layout {
 		c.Conference.Layout = l.Layout
-		c.touched |= TouchedConference
+		c.touched |= touchedConference
 	}
 	return nil
 }
@@ -271,7 +271,7 @@ func (c *change) spotlight(s Spotlight) error {
 	}
 	if c.Conference.Spotlight != s.User {
 		c.Conference.Spotlight = s.User
-		c.touched |= TouchedConference
+		c.touched |= touchedConference
 	}
 	return nil
 }
@@ -288,7 +288,7 @@ func (c *change) grant(g Grant) error {
 		return err
 	}
 	if u.Role != g.Role {
-		c.edit(u, TouchedUsers, func(u *User) { u.Role = g.Role })
+		c.edit(u, touchedUsers, func(u *User) { u.Role = g.Role })
 	}
 	return nil
 }
@@ -302,7 +302,7 @@ func (c *change) end(r Reason) {
 		c.drop(u)
 	}
 	c.Ended = &r
-	c.touched |= TouchedConference | TouchedRoster
+	c.touched |= touchedConference | touchedRoster
 }
 
 // hangup asks for the end of a leg that lives.

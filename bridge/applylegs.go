@@ -33,7 +33,7 @@ func (c *change) join(j join) error {
 		ID: j.user, Entity: j.request.Entity, Number: j.request.Number, Order: c.joined, Role: Participant,
 		Name: displayName(j.request, c.joined), Endpoints: []*Endpoint{fresh},
 	})
-	c.touched |= TouchedRoster
+	c.touched |= touchedRoster
 	return nil
 }
 
@@ -53,7 +53,7 @@ func (s *State) room() error {
 // replace puts a new leg in the place of an old one of the same user.
 func (c *change) replace(u *User, old, fresh *Endpoint) {
 	c.hangup(old, Reason{Method: Replaced, Text: "replaced by another connection of the same participant"})
-	c.edit(u, TouchedRoster, func(u *User) {
+	c.edit(u, touchedRoster, func(u *User) {
 		u.Endpoints = slices.Clone(u.Endpoints)
 		u.Endpoints[slices.Index(u.Endpoints, old)] = fresh
 		u.Speaking = time.Time{}
@@ -77,7 +77,7 @@ func (c *change) leave(l leave) {
 		return
 	}
 	if e.Status.pending() && !l.atOnce && l.reason.Method != Departed {
-		c.editEndpoint(u, e, TouchedRoster, func(e *Endpoint) {
+		c.editEndpoint(u, e, touchedRoster, func(e *Endpoint) {
 			e.Status, e.Disconnection, e.Disconnected = Disconnected, &l.reason, c.at
 		})
 		return
@@ -87,12 +87,12 @@ func (c *change) leave(l leave) {
 
 // remove drops an endpoint, and its user with the last one.
 func (c *change) remove(u *User, e *Endpoint) {
-	c.touched |= TouchedRoster
+	c.touched |= touchedRoster
 	if len(u.Endpoints) == 1 {
 		c.drop(u)
 		return
 	}
-	c.edit(u, TouchedRoster, func(u *User) {
+	c.edit(u, touchedRoster, func(u *User) {
 		u.Endpoints = slices.DeleteFunc(slices.Clone(u.Endpoints), func(o *Endpoint) bool { return o == e })
 	})
 }
@@ -124,7 +124,7 @@ func (c *change) mediaChanged(m mediaChanged) {
 	if !answered && slices.Equal(media, e.Media) {
 		return
 	}
-	c.editEndpoint(u, e, TouchedRoster, func(e *Endpoint) {
+	c.editEndpoint(u, e, touchedRoster, func(e *Endpoint) {
 		e.Media, e.silent = media, nil
 		if answered {
 			e.Status, e.Connected = Connected, c.at
@@ -140,7 +140,7 @@ func (c *change) statusChanged(s statusChanged) {
 	if e.Status.connected() && s.status.pending() {
 		return // an answered call never rings again
 	}
-	c.editEndpoint(u, e, TouchedRoster, func(e *Endpoint) {
+	c.editEndpoint(u, e, touchedRoster, func(e *Endpoint) {
 		e.Status = s.status
 		if e.Connected.IsZero() && s.status.connected() {
 			e.Connected = c.at
@@ -196,7 +196,7 @@ func (c *change) dial(d Dial) error {
 	}
 	c.joined++
 	c.put(nil, dialled(d, target, c))
-	c.touched |= TouchedRoster
+	c.touched |= touchedRoster
 	c.effects = append(c.effects, Call{d.User, d.Leg, target})
 	return nil
 }
@@ -235,7 +235,7 @@ func (c *change) expel(x Expel) error {
 		c.hangup(e, Reason{Method: Booted, Text: text})
 	}
 	c.drop(u)
-	c.touched |= TouchedRoster
+	c.touched |= touchedRoster
 	return nil
 }
 
@@ -262,12 +262,12 @@ func (c *change) drop(u *User) {
 	c.put(u, nil)
 	if c.Conference.Spotlight == u.ID {
 		c.Conference.Spotlight = ""
-		c.touched |= TouchedConference
+		c.touched |= touchedConference
 	}
 }
 
 // edit puts a changed copy of u in its place.
-func (c *change) edit(u *User, parts Parts, f func(*User)) {
+func (c *change) edit(u *User, what parts, f func(*User)) {
 	now := *u
 	f(&now)
 	if sameEndpoints(u.Endpoints, now.Endpoints) {
@@ -276,12 +276,12 @@ func (c *change) edit(u *User, parts Parts, f func(*User)) {
 	} else {
 		c.put(u, &now)
 	}
-	c.touched |= parts
+	c.touched |= what
 }
 
 // editEndpoint puts a changed copy of e in its place.
-func (c *change) editEndpoint(u *User, e *Endpoint, parts Parts, f func(*Endpoint)) {
-	c.edit(u, parts, func(u *User) {
+func (c *change) editEndpoint(u *User, e *Endpoint, what parts, f func(*Endpoint)) {
+	c.edit(u, what, func(u *User) {
 		now := *e
 		f(&now)
 		u.Endpoints = slices.Clone(u.Endpoints)

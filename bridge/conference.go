@@ -139,7 +139,7 @@ func untilDue(s *State) time.Duration {
 func (c *Conference) step(batch []entry) *State {
 	old := c.State()
 	s := *old
-	var touched Parts
+	var touched parts
 	var follow []func() // after the snapshot is out
 	for _, e := range batch {
 		next, effects, err := s.Apply(e.order)
@@ -275,4 +275,10 @@ func (e ears) Report(event mixer.Event) {
 }
 
 // preferences are the formats that the conference already encodes.
-func (c *Conference) preferences() Preferences { return Preferences{} }
+func (c *Conference) preferences() Preferences {
+	audio, video := c.mixer.Encodings()
+	return Preferences{Audio: audio, Video: video}
+}
+
+// MixerStats is what the media plane of the conference does.
+func (c *Conference) MixerStats() mixer.Stats { return c.mixer.Stats() }

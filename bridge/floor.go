@@ -21,7 +21,7 @@ func (c *change) speaking(s speaking) {
 	if u == nil || !e.Status.connected() || s.on != u.Speaking.IsZero() {
 		return
 	}
-	c.edit(u, TouchedSpeaking, func(u *User) {
+	c.edit(u, touchedSpeaking, func(u *User) {
 		u.Speaking = time.Time{}
 		if s.on {
 			u.Speaking = c.at
@@ -33,12 +33,12 @@ func (c *change) speaking(s speaking) {
 func (c *change) yieldFloor() {
 	if c.Floor.Active != "" && c.User(c.Floor.Active) == nil {
 		c.Floor = Floor{}
-		c.touched |= TouchedSpeaking
+		c.touched |= touchedSpeaking
 	}
 	next, due := c.nextSpeaker()
 	if next != "" && !c.at.Before(due) {
 		c.Floor = Floor{Active: next, Since: c.at}
-		c.touched |= TouchedSpeaking
+		c.touched |= touchedSpeaking
 	}
 }
 
@@ -65,9 +65,9 @@ func (s *State) nextSpeaker() (next UserID, due time.Time) {
 }
 
 // floorDue is what a tick touches for the floor: its change is made by settle.
-func (c *change) floorDue() Parts {
+func (c *change) floorDue() parts {
 	if next, due := c.nextSpeaker(); next != "" && !c.at.Before(due) {
-		return TouchedSpeaking
+		return touchedSpeaking
 	}
 	return 0
 }
@@ -105,9 +105,9 @@ func (c *change) pressed(p pressed) {
 		c.edit(u, touchedInside, func(u *User) { u.keys.star = c.at })
 	case !starred:
 	case p.key == '6':
-		c.edit(u, TouchedUsers|TouchedSpeaking, func(u *User) { u.Muted, u.keys = !u.Muted, keys{} })
+		c.edit(u, touchedUsers|touchedSpeaking, func(u *User) { u.Muted, u.keys = !u.Muted, keys{} })
 	case p.key == '9':
-		c.edit(u, TouchedUsers, func(u *User) { u.raise(u.Hand.IsZero(), c.at); u.keys = keys{} })
+		c.edit(u, touchedUsers, func(u *User) { u.raise(u.Hand.IsZero(), c.at); u.keys = keys{} })
 	default:
 		c.edit(u, touchedInside, func(u *User) { u.keys = keys{} })
 	}

@@ -23,17 +23,17 @@ type planner struct{ last *plan.Plan }
 
 // next is the plan for s, or nil if the last one still holds.
 func (p *planner) next(s *State) *plan.Plan {
-	if s.touched&^(TouchedChat|touchedInside) == 0 && p.last != nil {
+	if s.touched&^(touchedChat|touchedInside) == 0 && p.last != nil {
 		return nil
 	}
 	users := s.Users()
 	next := &plan.Plan{}
-	if p.last != nil && s.touched&TouchedRoster == 0 {
+	if p.last != nil && s.touched&touchedRoster == 0 {
 		next.Rows = p.last.Rows
 	} else {
 		next.Rows = rows(users)
 	}
-	if p.last != nil && s.touched&(TouchedRoster|TouchedUsers) == 0 {
+	if p.last != nil && s.touched&(touchedRoster|touchedUsers) == 0 {
 		next.Inputs = p.last.Inputs
 	} else {
 		next.Inputs = inputs(users)

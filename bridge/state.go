@@ -30,7 +30,7 @@ type State struct {
 	counts  counts              // of users
 	talking []UserID            // who speaks now
 	failed  []UserID            // whose failed call is shown
-	touched Parts               // what the last Apply changed
+	touched parts               // what the last Apply changed
 }
 
 // Description is the conference-description and the conference-state of RFC 4575 §5.3 and §5.5, and what we add to them.
@@ -131,20 +131,17 @@ type Message struct {
 	At   time.Time
 }
 
-// Parts is a set of what a command touched, so that projections look only where something is new.
-type Parts uint8
+// parts is a set of what a command touched, so that projections look only where something is new.
+type parts uint8
 
 const (
-	TouchedConference Parts = 1 << iota // Description, Floor, Ended
-	TouchedRoster                       // who is there, with what media
-	TouchedUsers                        // names, mutes, hands
-	TouchedSpeaking                     // who speaks
-	TouchedChat
+	touchedConference parts = 1 << iota // Description, Floor, Ended
+	touchedRoster                       // who is there, with what media
+	touchedUsers                        // names, mutes, hands
+	touchedSpeaking                     // who speaks
+	touchedChat
 	touchedInside // nothing that anybody is shown
 )
-
-// Touched says what the command that led to s changed.
-func (s *State) Touched() Parts { return s.touched }
 
 // User is the participant with this id, or nil.
 func (s *State) User(id UserID) *User {

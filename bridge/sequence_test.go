@@ -1,0 +1,367 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"tutti/mixer/plan"
+)
+
+// script turns bytes into orders, so that a fuzzer can write them.
+type script struct {
+	data []byte
+	at   time.Time
+	legs int
+}
+
+func (s *script) next(n int) int {
+	if len(s.data) == 0 {
+		return 0
+	}
+	b := int(s.data[0])
+	s.data = s.data[1:]
+	return b % n
+}
+
+// user is somebody who is there, or who is not.
+func (s *script) user(st *State) UserID {
+	users := st.Users()
+	if i := s.next(len(users) + 2); i < len(users) {
+		return users[i].ID
+	} else if i == len(users) {
+		return "nobody"
+	}
+	return ""
+}
+
+func (s *script) leg(st *State) plan.LegID {
+	for _, u := range st.Users() {
+		if u.ID == s.user(st) {
+			return u.Endpoints[s.next(len(u.Endpoints))].Leg
+		}
+	}
+	return plan.LegID(fmt.Sprintf("leg%d", s.next(8)))
+}
+
+// order is the next order.
+func (s *script) order(st *State) Order {
+	s.at = s.at.Add(time.Duration(s.next(50)) * 100 * time.Millisecond)
+	o := Order{At: s.at, By: Caller{User: s.user(st)}}
+	if s.next(4) == 0 {
+		o.By = Operator("test")
+	}
+	on := s.next(2) == 0
+	happened := func(c Command) { o.By, o.Command = Caller{system: true}, c }
+	switch s.next(24) {
+	case 0, 1, 2, 3:
+		happened(s.join(st))
+	case 4, 5:
+		happened(leave{s.leg(st), Reason{Method: []string{Departed, Failed}[s.next(2)], Text: "gone"}, on})
+	case 6, 7:
+		happened(mediaChanged{s.leg(st), s.media()})
+	case 8:
+		happened(statusChanged{s.leg(st), []Status{Alerting, OnHold, Connected, Disconnecting, Disconnected}[s.next(5)]})
+	case 9, 10:
+		happened(speaking{s.leg(st), on})
+	case 11:
+		happened(pressed{s.leg(st), []rune("*69#")[s.next(4)]})
+	case 12:
+		happened(quiet{s.leg(st), []string{"0", "1"}[s.next(2)], time.Second})
+	case 13:
+		happened(tick{})
+	case 14:
+		o.Command = Mute{s.user(st), on}
+	case 15:
+		o.Command = Video{s.user(st), on}
+	case 16:
+		o.Command = Rename{s.user(st), []string{"", "Ada", "+4930123456", "\x00"}[s.next(4)]}
+	case 17:
+		o.Command = Hand{s.user(st), on}
+	case 18:
+		o.Command = Chat{s.user(st), []string{"", "hello", "+4930123456"}[s.next(3)]}
+	case 19:
+		s.legs++
+		o.Command = Dial{[]string{"bob", "sip:+4930123456@trunk", ""}[s.next(3)], "", UserID(fmt.Sprintf("u%d", s.legs)), plan.LegID(fmt.Sprintf("leg%d", s.legs))}
+	case 20:
+		o.Command = Expel{s.user(st), "enough"}
+	case 21:
+		o.Command = Lock{on}
+	case 22:
+		o.Command = []Command{SetLayout{plan.Speaker}, SetLayout{"round"}, Spotlight{s.user(st)}}[s.next(3)]
+	case 23:
+		o.Command = Grant{s.user(st), []Role{Moderator, Participant, Guest, "king"}[s.next(4)]}
+		if s.next(30) == 0 {
+			o.Command = End{}
+		}
+	}
+	return o
+}
+
+func (s *script) join(st *State) join {
+	s.legs++
+	j := join{user: UserID(fmt.Sprintf("u%d", s.legs)), leg: plan.LegID(fmt.Sprintf("leg%d", s.legs))}
+	j.request = JoinRequest{Kind: SIP, Number: []string{"", "+4930123456", "8001"}[s.next(3)], DisplayText: []string{"", "Ada", "Bob"}[s.next(3)]}
+	if s.next(4) == 0 {
+		j.replaces = s.leg(st)
+	}
+	return j
+}
+
+func (s *script) media() []Media {
+	status := []MediaStatus{SendRecv, SendOnly, RecvOnly, Inactive}
+	m := []Media{{ID: "0", Type: "audio", Content: plan.MainContent, Status: status[s.next(4)], Codec: "opus"}}
+	if s.next(2) == 0 {
+		m = append(m, Media{ID: "1", Type: "video", Content: plan.MainContent, Status: status[s.next(4)], Codec: "VP8"})
+	}
+	if s.next(4) == 0 {
+		m = append(m, Media{ID: "2", Type: "video", Content: plan.Slides, Status: SendOnly, Codec: "VP8"})
+	}
+	return m
+}
+
+// play lets a script happen, in one conference after the other.
+func play(t *testing.T, data []byte) {
+	for len(data) > 0 {
+		data = playOne(t, data)
+	}
+}
+
+// playOne looks after every order whether all holds that must. It returns what remains when the conference ends.
+func playOne(t *testing.T, data []byte) []byte {
+	s := &script{data: data, at: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)}
+	st := State{Conference: Description{Name: "8001", Layout: plan.Grid}, Limits: Limits{Users: 12, Pending: 3}}
+	viewers := []Viewer{{}, {Operator: true}, {Self: "u1"}, {Self: "u2"}}
+	views := map[Viewer]any{}
+	for _, v := range viewers {
+		views[v] = toJSON(t, View(&st, v))
+	}
+	var planner planner
+	var current *plan.Plan
+	for len(s.data) > 0 {
+		o := s.order(&st)
+		before := toJSON(t, View(&st, Viewer{Operator: true}))
+		next, effects, err := st.Apply(o)
+		if after := toJSON(t, View(&st, Viewer{Operator: true})); !reflect.DeepEqual(before, after) {
+			t.Fatalf("%T changed the state that it was applied to", o.Command)
+		}
+		checkOrder(t, &st, &next, o, effects, err)
+		checkState(t, &next, o)
+		for _, v := range viewers {
+			got := merge(views[v], toJSON(t, Patch(&st, &next, v)))
+			if views[v] = toJSON(t, View(&next, v)); !reflect.DeepEqual(got, views[v]) {
+				t.Fatalf("after %+v the patch for %+v leads to\n%v\nwant\n%v", o, v, got, views[v])
+			}
+		}
+		if p := planner.next(&next); p != nil {
+			current = p
+		}
+		if want := Plan(&next); !reflect.DeepEqual(current, want) {
+			t.Fatalf("after %+v the planner's plan is\n%+v\nwant\n%+v", o, current, want)
+		}
+		checkPlan(t, &next, current)
+		if st = next; st.Ended != nil {
+			break
+		}
+	}
+	return s.data
+}
+
+// checkOrder looks at one step: who may do what, and what a step may do.
+func checkOrder(t *testing.T, old, now *State, o Order, effects []Effect, err error) {
+	t.Helper()
+	if err != nil {
+		if r := refused(err); r == nil || r.Text == "" || r.Title() == "Refused" {
+			t.Fatalf("%T is refused with %#v", o.Command, err)
+		}
+		if now.Version != old.Version || len(effects) > 0 {
+			t.Fatalf("a refused %T did something", o.Command)
+		}
+		return
+	}
+	if old.Conference.Locked && now.Len() > old.Len() {
+		t.Fatalf("a locked conference grew by %+v", o)
+	}
+	if now.Len() > now.Limits.Users {
+		t.Fatalf("%d participants, limit %d", now.Len(), now.Limits.Users)
+	}
+	chair, me := o.By.Operator, old.User(o.By.User)
+	if me != nil && me.Role == Moderator {
+		chair = true
+	}
+	if chair || o.By.system {
+		return
+	}
+	switch c := o.Command.(type) {
+	case Lock, End, Grant:
+		t.Fatalf("a %v could %+v", me, c)
+	case Mute:
+		if c.User != me.ID && c.User != "" && (!c.On || old.moderated() || me.Role == Guest) {
+			t.Fatalf("%v could %+v", me, c)
+		}
+	case Expel:
+		if u := old.User(c.User); u.DialedBy != me.ID || u.Connected() {
+			t.Fatalf("%v could %+v of %+v", me, c, u)
+		}
+	case Dial:
+		if me.Role == Guest {
+			t.Fatalf("a guest could %+v", c)
+		}
+	}
+}
+
+func (s *State) moderated() bool {
+	return slices.ContainsFunc(s.Users(), func(u *User) bool { return u.Role == Moderator })
+}
+
+// checkState compares what the state counts with what is there.
+func checkState(t *testing.T, s *State, o Order) {
+	t.Helper()
+	if s.Ended != nil && (s.Len() != 0 || len(Plan(s).Rows) != 0) {
+		t.Fatalf("ended, and %d are there", s.Len())
+	}
+	var want counts
+	var talking, failed []UserID
+	legs := 0
+	for _, u := range s.Users() {
+		n := tally(u)
+		want.connected, want.pending, want.moderators = want.connected+n.connected, want.pending+n.pending, want.moderators+n.moderators
+		if u.Speaks() {
+			talking = append(talking, u.ID)
+		}
+		if u.hasFailed() {
+			failed = append(failed, u.ID)
+		}
+		for _, e := range u.Endpoints {
+			legs++
+			if owner, device := s.Owner(e.Leg); owner != u || device != e {
+				t.Fatalf("leg %s belongs to %v", e.Leg, owner)
+			}
+		}
+		if len(u.Endpoints) == 0 {
+			t.Fatalf("%s has no device", u.ID)
+		}
+	}
+	if s.counts != want || s.legs.Len() != legs || !sameSet(s.talking, talking) || !sameSet(s.failed, failed) {
+		t.Fatalf("after %+v: counts %+v, %d legs, talking %v, failed %v; want %+v, %d, %v, %v",
+			o, s.counts, s.legs.Len(), s.talking, s.failed, want, legs, talking, failed)
+	}
+	if s.met && s.Ended == nil && s.Connected() == 0 {
+		t.Fatalf("after %+v the conference lives without anybody", o)
+	}
+	if due := s.Deadline(); !due.IsZero() {
+		at := due
+		if at.Before(o.At) {
+			at = o.At
+		}
+		next, _, err := s.Apply(Order{At: at, By: Caller{system: true}, Command: tick{}})
+		if again := next.Deadline(); err != nil || !again.IsZero() && !again.After(at) {
+			t.Fatalf("the deadline %v is not over after a tick: %v, %v", due, again, err)
+		}
+	}
+}
+
+func sameSet(a, b []UserID) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// checkPlan looks whether nobody hears themself, and everybody else who is not muted.
+func checkPlan(t *testing.T, s *State, p *plan.Plan) {
+	t.Helper()
+	for _, row := range p.Rows {
+		me, _ := s.Owner(row.Leg)
+		heard := map[UserID]bool{}
+		for _, in := range p.Inputs {
+			if gainOf(row, in) > 0 {
+				u, _ := s.Owner(in.Leg)
+				heard[u.ID] = true
+			}
+		}
+		for _, u := range s.Users() {
+			if want := u != me && u.Connected() && !u.Muted; heard[u.ID] != want {
+				t.Fatalf("%s hears %s: %v", me.ID, u.ID, heard[u.ID])
+			}
+		}
+	}
+	if len(p.Rows) != len(p.Inputs) {
+		t.Fatalf("%d rows, %d inputs", len(p.Rows), len(p.Inputs))
+	}
+}
+
+// gainOf is the matrix, as the words of plan define it.
+func gainOf(row plan.Row, in plan.Input) float32 {
+	for _, x := range row.Except {
+		if x.Leg == in.Leg {
+			return x.Gain
+		}
+	}
+	var g float32
+	for _, b := range row.Hear {
+		if b.Bus == in.Bus {
+			g += b.Gain * in.Gain
+		}
+	}
+	return g
+}
+
+func toJSON(t *testing.T, v any) any {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, ok := v.(*Document); ok && o != nil && bytes.Contains(text, []byte("null")) {
+		t.Fatalf("a view with null: %s", text)
+	}
+	var back any
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+// merge is MergePatch of RFC 7396 §2.
+func merge(target, patch any) any {
+	changes, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	result := map[string]any{}
+	if old, ok := target.(map[string]any); ok {
+		for k, v := range old {
+			result[k] = v
+		}
+	}
+	for k, v := range changes {
+		if v == nil {
+			delete(result, k)
+		} else {
+			result[k] = merge(result[k], v)
+		}
+	}
+	return result
+}
+
+func FuzzOrders(f *testing.F) {
+	f.Add([]byte("\x00\x00\x01\x00\x00"))
+	f.Fuzz(play)
+}
+
+func TestRandomOrders(t *testing.T) {
+	r := rand.New(rand.NewPCG(4575, 7396))
+	for range 6 {
+		data := make([]byte, 1500)
+		for i := range data {
+			data[i] = byte(r.Uint32())
+		}
+		play(t, data)
+	}
+}
