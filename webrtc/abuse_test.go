@@ -64,6 +64,9 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"dance", nil, "invalid", `no request "dance"`},
 		{"offer", object{"sdp": "x"}, "invalid", "after join"},
+		{"mute", object{}, "invalid", "not in the conference"},
+		{"", object{"events": "conference"}, "invalid", "after offer"},
+		{"", object{"events": "weather"}, "invalid", "weather"},
 		{"join", object{"conference": ""}, "invalid", "conference is missing"},
 		{"join", object{"conference": "8001", "colour": "red"}, "invalid", "colour"},
 		{"join", object{"conference": 8001}, "invalid", "conference"},
@@ -148,7 +151,7 @@ func TestNothingIsLeft(t *testing.T) {
 						p.ask("leave", nil)
 						return
 					}
-					f.leg(who.Leg).request.Actor.Hangup(bridge.Reason{Method: booted})
+					f.leg(who.Leg).request.Actor.Hangup(bridge.Reason{Method: bridge.Booted})
 					p.message("hangup")
 				})
 			})

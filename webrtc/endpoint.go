@@ -107,12 +107,6 @@ type focus interface {
 	Join(context.Context, bridge.JoinRequest) (leg, error)
 }
 
-// Rules of our own refusals; the same words as the bridge's.
-const (
-	ruleLimit    = "limit"
-	ruleShutdown = "shutdown"
-)
-
 var errShutdown = errors.New("webrtc: endpoint has ended")
 
 // New opens the port and returns an endpoint. The caller must call Run, which closes it.
@@ -182,11 +176,11 @@ func (e *Endpoint) enter(p *Peer) error {
 	defer e.mu.Unlock()
 	switch {
 	case e.closed:
-		return &bridge.Refusal{Rule: ruleShutdown, Text: "The bridge is shutting down."}
+		return &bridge.Refusal{Rule: bridge.RuleShutdown, Text: "the bridge is shutting down"}
 	case len(e.peers) >= e.cfg.Limits.Peers:
-		return &bridge.Refusal{Rule: ruleLimit, Text: "The bridge has as many connections as it may have."}
+		return &bridge.Refusal{Rule: bridge.RuleLimit, Text: "the bridge has as many connections as it may have"}
 	case e.pending[p.source] >= e.cfg.Limits.Pending:
-		return &bridge.Refusal{Rule: ruleLimit, Text: "Too many connections from your address are being set up."}
+		return &bridge.Refusal{Rule: bridge.RuleLimit, Text: "too many connections from your address are being set up"}
 	}
 	e.peers[p] = struct{}{}
 	e.pending[p.source]++

@@ -91,7 +91,11 @@ func (l *fakeLeg) Leave(r bridge.Reason) {
 	l.once.Do(func() { l.left <- r; close(l.done) })
 }
 
-func (l *fakeLeg) Do(context.Context, bridge.Command) error { return nil }
+func (l *fakeLeg) Do(context.Context, bridge.Command) error                    { return nil }
+func (l *fakeLeg) Dial(context.Context, string, string) (bridge.UserID, error) { return "", nil }
+func (l *fakeLeg) User() bridge.UserID                                         { return "user-" + bridge.UserID(l.id) }
+func (l *fakeLeg) Watch() *bridge.Watcher                                      { return nil }
+func (l *fakeLeg) Viewer() bridge.Viewer                                       { return bridge.Viewer{} }
 
 type fakeInlet struct {
 	leg *fakeLeg

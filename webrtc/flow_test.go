@@ -105,7 +105,7 @@ func TestJoin(t *testing.T) {
 	if err := next(t, p.closed, "close"); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 		t.Errorf("closed with %v, want 1000", err)
 	}
-	if r := next(t, l.left, "Leave"); r.Method != departed {
+	if r := next(t, l.left, "Leave"); r.Method != bridge.Departed {
 		t.Errorf("left = %+v, want departed", r)
 	}
 }

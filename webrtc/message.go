@@ -163,13 +163,13 @@ func explain(err error) (p problem, ok bool) {
 	var bad *paramsError
 	switch {
 	case errors.As(err, &refusal):
-		return problem{Rule: refusal.Rule, Title: refusal.Text}, true
+		return problem{refusal.Rule, refusal.Title(), refusal.Text}, true
 	case errors.As(err, &offer):
-		return problem{"offer", "The offer cannot be accepted.", offer.Text}, true
+		return problem{"offer", "Offer not accepted", offer.Text}, true
 	case errors.As(err, &bad):
-		return problem{"invalid", "The request is malformed.", bad.text}, true
+		return problem{bridge.RuleInvalid, "Not understood", bad.text}, true
 	case errors.Is(err, errClosed), errors.Is(err, errFailed), errors.Is(err, errSetUp), errors.Is(err, errShutdown):
-		return problem{"ended", "The connection has ended.", ""}, true
+		return problem{bridge.RuleEnded, "Connection has ended", "the connection has ended; join again"}, true
 	}
-	return problem{"internal", "Something went wrong in the bridge.", ""}, false
+	return problem{"internal", "Something went wrong", "the bridge has written down what"}, false
 }

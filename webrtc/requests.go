@@ -23,7 +23,7 @@ func method(name string) (request, bool) {
 	case "leave":
 		return (*socket).leave, true
 	}
-	return nil, false
+	return command(name)
 }
 
 // Limits of what a page may say, characters.
@@ -137,7 +137,7 @@ func (k *socket) leave(_ context.Context, raw json.RawMessage) (any, func() erro
 	}
 	return none{}, func() error {
 		if k.session != nil {
-			k.session.end(ending{"", bridge.Reason{Method: departed}})
+			k.session.end(ending{"", bridge.Reason{Method: bridge.Departed}})
 		}
 		return breachf(websocket.StatusNormalClosure, "goodbye")
 	}, nil

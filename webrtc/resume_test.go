@@ -84,7 +84,7 @@ func TestReload(t *testing.T) {
 	if second.request.Resume != who.Token {
 		t.Errorf("resume = %q, want %q", second.request.Resume, who.Token)
 	}
-	first.request.Actor.Hangup(bridge.Reason{Method: replaced}) // as the bridge does
+	first.request.Actor.Hangup(bridge.Reason{Method: bridge.Replaced}) // as the bridge does
 	if m := p.message("hangup"); string(m.Params) != `{"reason":"replaced","text":""}` {
 		t.Errorf("hangup = %s", m.Params)
 	}
@@ -100,7 +100,7 @@ func TestAway(t *testing.T) {
 	p.join("8001", "")
 	l := next(t, f.legs, "leg")
 	p.conn.CloseNow()
-	if r := next(t, l.left, "Leave"); r.Method != departed {
+	if r := next(t, l.left, "Leave"); r.Method != bridge.Departed {
 		t.Errorf("left = %+v", r)
 	}
 

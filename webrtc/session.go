@@ -1,6 +1,7 @@
 package webrtc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,7 +23,11 @@ type leg interface {
 	Attach([]mixer.Stream) ([]mixer.Inlet, error)
 	Leave(bridge.Reason)
 	Done() <-chan struct{}
+	User() bridge.UserID
 	Do(context.Context, bridge.Command) error
+	Dial(ctx context.Context, target, name string) (bridge.UserID, error)
+	Watch() *bridge.Watcher
+	Viewer() bridge.Viewer
 }
 
 // bridgeFocus is a *bridge.Bridge as a focus.
@@ -67,15 +72,6 @@ type ending struct {
 	reason bridge.Reason
 }
 
-// Disconnection methods of RFC 4575 and, below, the bridge's own.
-const (
-	departed = "departed"
-	booted   = "booted"
-	failed   = "failed"
-	replaced = "replaced"
-	shutdown = "shutdown"
-)
-
 // newSession makes a session from a page's first offer and returns our answer. The caller sends it and calls release.
 func (e *Endpoint) newSession(ctx context.Context, k *socket, o *offer) (*session, string, error) {
 	s := &session{
@@ -107,10 +103,10 @@ func (e *Endpoint) newSession(ctx context.Context, k *socket, o *offer) (*sessio
 // Hangup ends the session; the bridge calls it.
 func (s *session) Hangup(r bridge.Reason) {
 	switch r.Method {
-	case booted, failed, replaced, shutdown:
+	case bridge.Booted, bridge.Failed, bridge.Replaced, bridge.Shutdown:
 		s.end(ending{r.Method, r})
 	default:
-		s.end(ending{"ended", r})
+		s.end(ending{bridge.EndedMethod, r})
 	}
 }
 
@@ -152,20 +148,20 @@ func (s *session) member() ending {
 	if err != nil {
 		p, _ := explain(err)
 		s.log.Info("webrtc: join refused", "rule", p.Rule, "error", err)
-		return ending{failed, bridge.Reason{Method: failed, Text: p.Title}}
+		return ending{bridge.Failed, bridge.Reason{Method: bridge.Failed, Text: cmp.Or(p.Detail, p.Title)}}
 	}
 	s.enter(l)
 	defer s.endpoint.forget(l.Token())
 	if err := s.attach(); err != nil {
 		s.log.Warn("webrtc: attach", "error", err)
-		return ending{failed, bridge.Reason{Method: failed, Text: "The media cannot be mixed."}}
+		return ending{bridge.Failed, bridge.Reason{Method: bridge.Failed, Text: "the media cannot be mixed"}}
 	}
 	s.announce()
 	select {
 	case why := <-s.endings:
 		return why
 	case <-l.Done():
-		return ending{"ended", bridge.Reason{Method: departed}}
+		return ending{bridge.EndedMethod, bridge.Reason{Method: bridge.Departed}}
 	case <-s.peer.Done():
 		return s.broken()
 	}
@@ -189,11 +185,11 @@ func (s *session) broken() ending {
 	err := s.peer.Err()
 	switch {
 	case errors.Is(err, errShutdown):
-		return ending{"shutdown", bridge.Reason{Method: departed, Text: "The bridge shuts down."}}
+		return ending{bridge.Shutdown, bridge.Reason{Method: bridge.Shutdown, Text: "the bridge is shutting down"}}
 	case errors.Is(err, errClosed):
-		return ending{failed, bridge.Reason{Method: departed}}
+		return ending{bridge.Failed, bridge.Reason{Method: bridge.Departed}}
 	}
-	return ending{failed, bridge.Reason{Method: failed, Text: "The connection was lost."}}
+	return ending{bridge.Failed, bridge.Reason{Method: bridge.Failed, Text: "the connection was lost"}}
 }
 
 // close ends everything in the order that lets the far end know: the leg says BYE on its streams, the page gets its message.
@@ -273,7 +269,7 @@ func (s *session) announce() {
 		return
 	}
 	s.say(outbound{kindMessage, "joined", announcement{
-		Conference: s.request.Conference, Participant: participant(l), Leg: string(l.ID()), Token: l.Token(),
+		Conference: s.request.Conference, Participant: string(l.User()), Leg: string(l.ID()), Token: l.Token(),
 	}})
 }
 
@@ -353,12 +349,12 @@ func (s *session) detach(k *socket) {
 	}
 	s.sock = nil
 	if s.leg == nil {
-		s.end(ending{"", bridge.Reason{Method: departed}})
+		s.end(ending{"", bridge.Reason{Method: bridge.Departed}})
 		return
 	}
 	if s.away == nil {
 		s.away = time.AfterFunc(s.endpoint.cfg.Limits.Away, func() {
-			s.end(ending{"", bridge.Reason{Method: departed, Text: "The page did not come back."}})
+			s.end(ending{"", bridge.Reason{Method: bridge.Departed, Text: "the page did not come back"}})
 		})
 	}
 }

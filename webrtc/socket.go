@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -31,10 +32,13 @@ type socket struct {
 	rate     bucket
 
 	// The fields below belong to the reading goroutine.
-	admitted bool
-	request  bridge.JoinRequest
-	pref     bridge.Preferences
-	session  *session
+	admitted  bool
+	request   bridge.JoinRequest
+	pref      bridge.Preferences
+	session   *session
+	following bool
+
+	followers sync.WaitGroup // goroutines that tell the page the state
 }
 
 // Handler serves the WebSocket of pages.
@@ -101,6 +105,7 @@ func (k *socket) run(ctx context.Context) {
 	k.cancel(err)
 	<-sent
 	<-pinged
+	k.followers.Wait()
 	k.conn.CloseNow()
 	if k.session != nil {
 		k.session.detach(k)
@@ -204,7 +209,7 @@ func (k *socket) obey(ctx context.Context, in inbound) error {
 		if in.ID == nil {
 			return nil
 		}
-		return k.reject(ctx, *in.ID, &bridge.Refusal{Rule: ruleLimit, Text: "Too many requests; slow down."})
+		return k.reject(ctx, *in.ID, &bridge.Refusal{Rule: bridge.RuleLimit, Text: "too many requests; slow down"})
 	}
 	switch in.Kind {
 	case kindMessage:
