@@ -62,7 +62,7 @@ func newAgent(cfg Config, f focus, m Media) (*UserAgent, error) {
 	ua.trunks = newTrunks(cfg.Trunks)
 	ua.rules = newRoutes(cfg.Outbound, cfg.Trunks)
 	ua.phones = newPhones(cfg)
-	ua.digests = auth.NewServer(cfg.Realm, ua.phones.password, auth.Options{})
+	ua.digests = auth.NewServer(cfg.Realm, ua.phones.password, auth.Options{Algorithms: cfg.Digests})
 	ua.ctx, ua.stop = context.WithCancel(context.Background()) //nolint:contextcheck // outlives Run's: BYEs are said after it
 	ua.layer = transport.New(transport.Config{
 		Handler: ua, Log: cfg.Logger, Timers: cfg.Timers, Limits: cfg.Transport, TLS: cfg.TLS,

@@ -102,6 +102,10 @@ func (c *call) transact(req *sipmsg.Request, to transport.Target, hear func(*sip
 	}
 	c.ua.wg.Go(func() {
 		for res := range tx.Responses() {
+			if res.StatusCode < 200 { // as many as the far end likes: those that find no room are lost
+				c.box.offer(func() { hear(res, nil) })
+				continue
+			}
 			c.box.post(func() { hear(res, nil) })
 		}
 		if err := tx.Err(); err != nil {
@@ -128,7 +132,7 @@ func (c *call) refreshSession() {
 }
 
 func askTimer(req *sipmsg.Request, t dialog.Timer) {
-	req.AppendHeader(sipmsg.NewHeader("Supported", supported))
+	req.AppendHeader(sipmsg.NewHeader("Supported", "timer")) // not 100rel: we send no PRACK
 	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
 	if t.Interval > 0 {
 		req.AppendHeader(sipmsg.NewHeader("Session-Expires", t.Ask()))

@@ -118,6 +118,7 @@ func (c *call) request(r *transport.Request) {
 		c.ua.reply(r, 500, "CSeq Out Of Order")
 		return
 	}
+	c.keep(r.Flow) // the far end may have a new connection, or a new port at its NAT
 	c.handle(r)
 }
 
@@ -254,24 +255,24 @@ func (c *call) free(r bridge.Reason) {
 		c.session.Close()
 		c.session = nil
 	}
-	if c.flow != nil && c.flow.Network.Reliable() {
-		c.flow.Release()
-		c.flow = nil
-	}
 }
 
 // end forgets the call: its goroutine ends after the function at hand.
 func (c *call) end() {
 	c.phase = over
+	c.keep(nil)
 	c.ua.leave(c)
 }
 
-// keep holds the connection of the dialog open.
+// keep holds the connection of the dialog open, and lets go of the one before.
 func (c *call) keep(f *transport.Flow) {
-	c.flow = f
-	if f.Network.Reliable() {
+	if f != nil {
 		f.Retain()
 	}
+	if c.flow != nil {
+		c.flow.Release()
+	}
+	c.flow = f
 }
 
 // enterConference joins once the set-up is complete.

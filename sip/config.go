@@ -10,17 +10,19 @@ import (
 	"strings"
 	"time"
 
+	"tutti/sip/auth"
 	"tutti/sip/transport"
 )
 
 // Config is what a UserAgent needs to know. The zero value listens nowhere.
 type Config struct {
-	Listen            []string    // "udp://0.0.0.0:5060", "tcp://…", "tls://…"
-	TLS               *tls.Config // server certificate; needed by a tls:// address
-	Advertise         string      // host of our Via and Contact; "" is the local address towards each peer
-	Realm             string      // of digests; "" is "tutti"
-	Product           string      // Server and User-Agent; "" is "tutti"
-	Users             []User      // who may register, and dial where AuthenticateCalls is set
+	Listen            []string         // "udp://0.0.0.0:5060", "tcp://…", "tls://…"
+	TLS               *tls.Config      // server certificate; needed by a tls:// address
+	Advertise         string           // host of our Via and Contact; "" is the local address towards each peer
+	Digests           []auth.Algorithm // offered in this order; none: SHA-256, MD5 (some old phones read only the first)
+	Realm             string           // of digests; "" is "tutti"
+	Product           string           // Server and User-Agent; "" is "tutti"
+	Users             []User           // who may register, and dial where AuthenticateCalls is set
 	Trunks            []Trunk
 	Outbound          []Rule        // which numbers and addresses may be dialled; none: registered users only
 	AuthenticateCalls bool          // calls need the password of a user, or come from a trunk

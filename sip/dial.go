@@ -336,7 +336,7 @@ func (a *attempt) accepted(res *sipmsg.Response) {
 	}
 	a.limit.Stop()
 	a.dlg, a.phase = dlg, confirmed
-	a.keepIf(a.tx.Flow())
+	a.keep(a.tx.Flow())
 	a.write(ack)
 	a.allows = methods(res)
 	switch {
@@ -413,18 +413,15 @@ func (c *call) cancel(r bridge.Reason) {
 		return
 	}
 	c.giveUp = &r
+	if c.session != nil {
+		c.session.Close()
+		c.session = nil
+	}
 	if c.firstTx != nil {
 		c.firstTx.Cancel()
 		return
 	}
 	c.fail(r)
-}
-
-// keepIf keeps the connection that an INVITE of ours opened.
-func (c *call) keepIf(f *transport.Flow) {
-	if f != nil {
-		c.keep(f)
-	}
 }
 
 // writeTo sends an ACK by a known way.

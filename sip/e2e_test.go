@@ -22,8 +22,8 @@ import (
 	"tutti/bridge"
 	"tutti/codec"
 	"tutti/codec/g711"
+	"tutti/sip/auth"
 	"tutti/sip/media"
-	"tutti/sip/transport"
 )
 
 // End to end: the whole way from socket to socket, with a real bridge, real ports and real peers. Only with TUTTI_E2E=1.
@@ -274,19 +274,67 @@ func tail(p []byte, n int) []byte { return p[max(0, len(p)-n):] }
 
 func TestSIPp(t *testing.T) {
 	endToEnd(t)
-	tests := map[string]struct {
-		change func(*Config)
-		args   []string
-	}{
-		"basic": {},
+	quick := func(c *Config) { c.MinSessionExpires = 2 * time.Second }
+	hasty := func(c *Config) { c.Timers.T1 = 50 * time.Millisecond }
+	md5 := func(c *Config) { withAlice(c); c.Digests = []auth.Algorithm{auth.MD5} } // SIPp reads only the first challenge
+	tests := map[string]func(*Config){
+		"basic": nil, "lateoffer": nil, "cancel": nil, "reliable": nil, "hold": nil, "update": nil, "info": nil, "mlines": nil,
+		"unfit": nil, "timer": quick, "timerreinvite": quick, "expired": quick, "noack": hasty, "register": md5,
 	}
-	for name, tc := range tests {
+	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, tc.change)
-			r.sipp(name, tc.args...)
+			r := start(t, change)
+			r.sipp(name)
 			r.idle()
 		})
 	}
+	t.Run("tcp", func(t *testing.T) {
+		r := start(t, nil)
+		r.addr = r.tcp
+		r.sipp("basic", "-t", "t1")
+		r.idle()
+	})
+	t.Run("tcp, and we hang up", func(t *testing.T) { // on the phone's connection: nothing listens at its Contact
+		r := start(t, quick)
+		r.addr = r.tcp
+		r.sipp("expired", "-t", "t1")
+		r.idle()
+	})
+}
+
+// After 1,000 calls ports, goroutines and memory are where they were.
+func TestThousandCalls(t *testing.T) {
+	r := start(t, func(c *Config) { c.Timers.T1 = 20 * time.Millisecond }) // transactions linger for 64·T1
+	r.sipp("basic")
+	r.idle()
+	before := settled()
+	begin := time.Now()
+	r.sipp("basic", "-m", "1000", "-r", "100", "-l", "100")
+	t.Logf("1,000 calls in %v", time.Since(begin).Round(time.Millisecond))
+	r.idle()
+	time.Sleep(64*20*time.Millisecond + 500*time.Millisecond)
+	after := settled()
+	t.Logf("goroutines %d → %d, heap %d → %d kB", before.goroutines, after.goroutines, before.heap>>10, after.heap>>10)
+	if after.goroutines > before.goroutines+3 {
+		buf := make([]byte, 1<<16)
+		t.Errorf("goroutines: %d, before %d\n%s", after.goroutines, before.goroutines, buf[:runtime.Stack(buf, true)])
+	}
+	if after.heap > before.heap+2<<20 {
+		t.Errorf("heap: %d kB, before %d kB", after.heap>>10, before.heap>>10)
+	}
+}
+
+type usage struct {
+	goroutines int
+	heap       uint64 // bytes
+}
+
+func settled() usage {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return usage{runtime.NumGoroutine(), m.HeapAlloc}
 }
 
 // idle waits until nothing of the calls is left.
@@ -300,6 +348,3 @@ func (r *running) idle() {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
-
-var _ = runtime.NumGoroutine
-var _ transport.Network

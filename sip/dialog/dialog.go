@@ -57,16 +57,16 @@ func FromInvite(req *sipmsg.Request, localTag string) (*Dialog, error) {
 
 // FromResponse makes the dialog of the UAC, early or confirmed (RFC 3261 §12.1.2).
 func FromResponse(invite *sipmsg.Request, res *sipmsg.Response) (*Dialog, error) {
-	contact := res.Contact()
-	if contact == nil || contact.Address.Wildcard {
-		return nil, errors.New("dialog: no Contact in the answer")
+	target := invite.Recipient
+	if c := res.Contact(); c != nil && !c.Address.Wildcard { // it must be there; some leave it out
+		target = c.Address
 	}
 	from, to := invite.From(), res.To()
 	d := &Dialog{
 		CallID: string(*invite.CallID()), LocalTag: from.Params.GetOr("tag", ""), RemoteTag: to.Params.GetOr("tag", ""),
 		Local:    Party{from.DisplayName, from.Address},
 		Remote:   Party{to.DisplayName, to.Address},
-		Target:   *contact.Address.Clone(),
+		Target:   *target.Clone(),
 		Routes:   recordRoutes(res),
 		LocalSeq: invite.CSeq().SeqNo,
 	}
