@@ -184,9 +184,7 @@ func (p *softphone) talk(d time.Duration, hz float64, listen ...float64) []float
 	frame := make([]int16, 160)
 	next := time.Now()
 	for i := 0; time.Since(begin) < d; i++ {
-		for k := range frame {
-			frame[k] = int16(8000 * math.Sin(2*math.Pi*hz*float64(i*160+k)/8000))
-		}
+		sine(frame, hz, i*160)
 		payload, _ := enc.Encode(nil, frame)
 		pkt := rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(i), Timestamp: uint32(i * 160), SSRC: uint32(hz)}, Payload: payload}
 		raw, _ := pkt.Marshal()
@@ -201,6 +199,13 @@ func (p *softphone) talk(d time.Duration, hz float64, listen ...float64) []float
 		levels[i] = goertzel(heard, f)
 	}
 	return levels
+}
+
+// sine fills pcm with a tone, sample number from on.
+func sine(pcm []int16, hz float64, from int) {
+	for k := range pcm {
+		pcm[k] = int16(8000 * math.Sin(2*math.Pi*hz*float64(from+k)/8000))
+	}
 }
 
 // goertzel is the amplitude of one frequency.

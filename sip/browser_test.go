@@ -1,0 +1,134 @@
+package sip
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	pion "github.com/pion/webrtc/v4"
+	pionmedia "github.com/pion/webrtc/v4/pkg/media"
+
+	"tutti/codec"
+	"tutti/codec/g711"
+	"tutti/sip/media"
+	"tutti/webrtc"
+)
+
+// A WebRTC client over SIP (ICE, DTLS-SRTP) is in one conference with a plain phone, and each gets the other's sound.
+func TestWebRTCClientOverSIPMeetsAPhone(t *testing.T) {
+	r := start(t, nil)
+	audio := []codec.Audio{g711.PCMU()}
+	e, err := webrtc.New(webrtc.Config{Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Audio: audio}, r.bridge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = e.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	r.ua.media = Sessions{RTP: media.Config{Ports: r.ports, Bind: netip.MustParseAddr("127.0.0.1"), Audio: audio}, Browsers: e}
+
+	phone, client := r.softphone("phone"), r.softphone("client")
+	phone.dial()
+
+	var settings pion.SettingEngine
+	settings.SetIncludeLoopbackCandidate(true)
+	settings.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
+	engine := &pion.MediaEngine{}
+	format := pion.RTPCodecCapability{MimeType: pion.MimeTypePCMU, ClockRate: 8000}
+	if err := engine.RegisterCodec(pion.RTPCodecParameters{RTPCodecCapability: format, PayloadType: 0}, pion.RTPCodecTypeAudio); err != nil {
+		t.Fatal(err)
+	}
+	pc, err := pion.NewAPI(pion.WithSettingEngine(settings), pion.WithMediaEngine(engine)).NewPeerConnection(pion.Configuration{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	track, err := pion.NewTrackLocalStaticSample(format, "audio", "client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pc.AddTrack(track); err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan []int16, 1)
+	pc.OnTrack(func(remote *pion.TrackRemote, _ *pion.RTPReceiver) {
+		dec, _ := g711.PCMU().NewDecoder(codec.AudioParams{})
+		var all []int16
+		pcm := make([]int16, 2000)
+		for len(all) < 8000 {
+			p, _, err := remote.ReadRTP()
+			if err != nil {
+				break
+			}
+			if n, err := dec.Decode(pcm, p.Payload); err == nil {
+				all = append(all, pcm[:n]...)
+			}
+		}
+		heard <- all[len(all)/2:]
+	})
+	offer, err := pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gathered := pion.GatheringCompletePromise(pc)
+	if err := pc.SetLocalDescription(offer); err != nil {
+		t.Fatal(err)
+	}
+	<-gathered
+	client.send("INVITE", 1, pc.LocalDescription().SDP)
+	res := client.final()
+	if res.StatusCode != 200 {
+		t.Fatalf("INVITE: %s %s", res.StartLine(), field(res, "warning"))
+	}
+	client.to = ";tag=" + res.To().Params.GetOr("tag", "")
+	client.send("ACK", 1, "")
+	if err := pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: string(res.Body())}); err != nil {
+		t.Fatal(err)
+	}
+
+	speak, hush := context.WithCancel(ctx)
+	defer hush()
+	wg.Go(func() { speakInto(speak, track) })
+	levels := phone.talk(4*time.Second, 500, 500, 1200)
+	t.Logf("phone hears 500 Hz %.0f, 1200 Hz %.0f", levels[0], levels[1])
+	if levels[1] < 4000 || levels[0] > 400 {
+		t.Errorf("phone hears 500 Hz %.0f (its own), 1200 Hz %.0f (the client)", levels[0], levels[1])
+	}
+	select {
+	case pcm := <-heard:
+		own, other := goertzel(pcm, 1200), goertzel(pcm, 500)
+		t.Logf("client hears 500 Hz %.0f, 1200 Hz %.0f", other, own)
+		if other < 4000 || own > 400 {
+			t.Errorf("client hears 500 Hz %.0f (the phone), 1200 Hz %.0f (its own)", other, own)
+		}
+	case <-time.After(3 * time.Second):
+		t.Error("the client hears nothing")
+	}
+	client.send("BYE", 2, "")
+	if res := client.final(); res.StatusCode != 200 {
+		t.Errorf("BYE: %s", res.StartLine())
+	}
+	phone.send("BYE", 2, "")
+	phone.final()
+	r.idle()
+}
+
+func speakInto(ctx context.Context, track *pion.TrackLocalStaticSample) {
+	enc, _ := g711.PCMU().NewEncoder(codec.AudioParams{})
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	frame := make([]int16, 160)
+	for n := 0; ctx.Err() == nil; n++ {
+		sine(frame, 1200, n*160)
+		payload, _ := enc.Encode(nil, frame)
+		_ = track.WriteSample(pionmedia.Sample{Data: payload, Duration: 20 * time.Millisecond})
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
