@@ -3,12 +3,10 @@ package media
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"tutti/codec"
@@ -48,12 +46,6 @@ type Leg struct {
 	current terms
 	before  *terms       // what Rollback restores
 	open    *offer.State // an offer of ours that waits for its answer
-}
-
-// terms are one negotiated state and the transports that serve it.
-type terms struct {
-	state      *offer.State
-	transports []*Transport // by m-line; nil where none
 }
 
 // ErrClosed says that the leg has ended.
@@ -195,76 +187,6 @@ func (l *Leg) Confirm() {
 	}
 }
 
-func (l *Leg) confirmLocked() {
-	if l.before == nil {
-		return
-	}
-	for i, t := range l.current.transports {
-		if t != nil && l.current.state != nil && (i >= len(l.current.state.Media) || l.current.state.Media[i].Rejected) {
-			l.current.transports[i] = nil
-		}
-	}
-	old := *l.before
-	l.before = nil
-	l.dropLocked(&old)
-}
-
-// beginLocked makes room for a new negotiation on top of the current one.
-func (l *Leg) beginLocked() terms {
-	next := terms{transports: slices.Clone(l.current.transports)}
-	for i := range next.transports {
-		if l.current.state != nil && i < len(l.current.state.Media) && l.current.state.Media[i].Rejected {
-			next.transports[i] = nil // if it comes back, then with new ports
-		}
-	}
-	return next
-}
-
-// commitLocked makes next current and keeps the one before for Rollback.
-func (l *Leg) commitLocked(next terms) {
-	old := l.before
-	before := l.current
-	l.current, l.before, l.open = next, &before, nil
-	if old != nil {
-		l.dropLocked(old)
-	}
-}
-
-// abandonLocked closes the transports of a negotiation that failed.
-func (l *Leg) abandonLocked(failed *terms) { l.dropLocked(failed) }
-
-// dropLocked closes the transports of t that neither the current terms nor those of Rollback hold.
-func (l *Leg) dropLocked(t *terms) {
-	for _, transport := range t.transports {
-		if transport == nil || slices.Contains(l.current.transports, transport) ||
-			l.before != nil && slices.Contains(l.before.transports, transport) {
-			continue
-		}
-		transport.Close()
-	}
-}
-
-// applyLocked puts t.state in force on its transports.
-func (l *Leg) applyLocked(t *terms) error {
-	if t.state == nil {
-		return nil
-	}
-	for i := range t.state.Media {
-		m := &t.state.Media[i]
-		if i >= len(t.transports) || t.transports[i] == nil {
-			continue
-		}
-		if m.Rejected {
-			t.transports[i].pause()
-			continue
-		}
-		if err := t.transports[i].apply(m, l.peer); err != nil {
-			return fmt.Errorf("media: m-line %d: %w", i+1, err)
-		}
-	}
-	return nil
-}
-
 // capabilities are what the negotiation is told; it opens transports in t.
 func (l *Leg) capabilities(pref Preferences, t *terms) offer.Capabilities {
 	return offer.Capabilities{
@@ -393,6 +315,16 @@ func (l *Leg) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case err := <-l.failed:
+		return err
+	case <-l.ended:
+		return ErrClosed
+	}
+}
+
+// Wait waits until the leg is closed, which is ErrClosed, or a DTLS handshake fails, and returns why. It closes nothing.
+func (l *Leg) Wait() error {
+	select {
 	case err := <-l.failed:
 		return err
 	case <-l.ended:

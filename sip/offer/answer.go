@@ -19,14 +19,14 @@ import (
 // served, the error is a *Rejection.
 func Answer(o *Session, caps Capabilities, prev *State) (*State, error) {
 	text := string(o.Bytes())
-	if prev != nil && prev.Remote != nil && prev.text == text && prev.Media != nil {
+	if prev != nil && prev.asked == text {
 		return prev, nil
 	}
 	if prev != nil && len(o.Sections) < len(prev.Local.Sections) {
 		return nil, reject(399, "the offer has %d m-lines, the one before had %d: they never become fewer (RFC 3264 §8)",
 			len(o.Sections), len(prev.Local.Sections))
 	}
-	a := answerer{offer: o, caps: &caps, prev: prev, state: &State{Remote: o, text: text, Local: newSession(&caps, prev)}}
+	a := answerer{offer: o, caps: &caps, prev: prev, state: &State{Remote: o, asked: text, Local: newSession(&caps, prev)}}
 	for i := range o.Sections {
 		if err := a.section(i); err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ func Complete(open *State, answer *Session, caps Capabilities) (*State, error) {
 	if len(answer.Sections) != len(open.Local.Sections) {
 		return nil, reject(399, "the answer has %d m-lines, the offer had %d", len(answer.Sections), len(open.Local.Sections))
 	}
-	done := &State{Local: open.Local, Remote: answer, text: string(answer.Bytes())}
+	done := &State{Local: open.Local, Remote: answer}
 	any, asked := false, false
 	for i := range answer.Sections {
 		media, r := accept(open.Local, answer, i, &caps)

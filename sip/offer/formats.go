@@ -32,13 +32,14 @@ func assigned(pt uint8) (codec.Format, bool) {
 	return codec.Format{}, false
 }
 
-// formats reads the payload types of an RTP m-line. What has no name, or one that cannot be read, is left out.
+// formats reads the payload types of an RTP m-line. What has no name, or one that cannot be read, is left out, and so are
+// the numbers 64–95, whose packets look like RTCP (RFC 5761 §4).
 func formats(m *Section) []format {
 	var fs []format
 	var seen [128]bool
 	for _, text := range m.Formats {
 		n, err := strconv.ParseUint(text, 10, 7)
-		if err != nil || seen[n] || len(text) > 1 && text[0] == '0' {
+		if err != nil || seen[n] || len(text) > 1 && text[0] == '0' || n >= 64 && n < 96 {
 			continue
 		}
 		seen[n] = true

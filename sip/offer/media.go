@@ -58,7 +58,7 @@ type State struct {
 	Local  *Session // the description that we sent or are to send
 	Remote *Session // what the far end sent; nil while our first offer is open
 	Media  []Media  // in the order of m-lines; nil while our offer is open
-	text   string   // of Remote, to know a repeated offer
+	asked  string   // the text of the offer that Local answers, to know a repeated one; "" where Local is an offer
 }
 
 // Media is what was agreed for one m-line.

@@ -163,3 +163,22 @@ func TestVideoComesAndGoes(t *testing.T) {
 		t.Errorf("offer without video: %s", got)
 	}
 }
+
+// After an offer of ours the far end may offer what it answered, to the byte: our offer is no answer to it.
+func TestOfferIsNoAnswer(t *testing.T) {
+	caps := ours()
+	caps.Encryption = Required
+	open := offerOf(t, caps, nil)
+	far := answerTo(t, string(open.Local.Bytes()), ours(), nil)
+	done, err := Complete(open, far.Local, caps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := answerTo(t, string(far.Local.Bytes()), caps, done)
+	if n := len(s.Local.Sections[0].Attributes.All("crypto")); n != 1 {
+		t.Errorf("answered with %d keys\n%s", n, s.Local.Bytes())
+	}
+	if s.Local.Origin.Version != "2" {
+		t.Errorf("version = %s, want 2", s.Local.Origin.Version)
+	}
+}
