@@ -59,3 +59,9 @@ type Recoverer interface {
 	// which the caller decodes afterwards as usual.
 	Recover(pcm []int16, next []byte) error
 }
+
+// Cloner is an AudioEncoder that looks back at what it has encoded (Opus, G.722). The clone goes on from where the
+// encoder is now, so a listener who is moved from one to the other hears no click.
+type Cloner interface {
+	Clone() (AudioEncoder, error)
+}

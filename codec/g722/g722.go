@@ -52,6 +52,12 @@ func newEncoder() *encoder {
 	return &encoder{low: band{det: firstLow}, high: band{det: firstHigh}}
 }
 
+// Clone implements codec.Cloner.
+func (e *encoder) Clone() (codec.AudioEncoder, error) {
+	clone := *e
+	return &clone, nil
+}
+
 // Encode makes a byte of two samples; a frame has any even length.
 func (e *encoder) Encode(dst []byte, pcm []int16) ([]byte, error) {
 	if len(pcm)%2 != 0 {

@@ -2,7 +2,9 @@
 package opus
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/hraban/opus"
@@ -33,9 +35,10 @@ func Opus() codec.Audio {
 }
 
 type encoder struct {
-	opus  *opus.Encoder
-	mono  []int16 // stereo made mono, for a far end that wants no stereo
-	mixed bool
+	opus     *opus.Encoder
+	channels int     // of what is encoded
+	mono     []int16 // stereo made mono, for a far end that wants no stereo
+	mixed    bool
 }
 
 // newEncoder obeys what the far end says about its receiver (RFC 7587 §6.1).
@@ -64,7 +67,7 @@ func newEncoder(p codec.AudioParams) (*encoder, error) {
 			return nil, fmt.Errorf("opus: encoder for %q: %w", p.Fmtp, err)
 		}
 	}
-	return &encoder{opus: e, mixed: out < in}, nil
+	return &encoder{opus: e, channels: out, mixed: out < in}, nil
 }
 
 func bitrate(p codec.AudioParams, channels int) int {
@@ -116,6 +119,29 @@ func (e *encoder) downmix(stereo []int16) []int16 {
 		e.mono = append(e.mono, int16((int(stereo[i-1])+int(stereo[i]))/2))
 	}
 	return e.mono
+}
+
+// Clone implements codec.Cloner. libopus promises that the state of an encoder may be copied as the block of memory that
+// it is; the binding hides that block, but not from package reflect.
+func (e *encoder) Clone() (codec.AudioEncoder, error) {
+	fresh, err := opus.NewEncoder(sampleRate, e.channels, opus.AppVoIP)
+	if err != nil {
+		return nil, fmt.Errorf("opus: clone: %w", err)
+	}
+	from, to := state(e.opus), state(fresh)
+	if len(from) == 0 || len(from) != len(to) {
+		return nil, errors.New("opus: clone: no access to the state of the encoder")
+	}
+	copy(to, from)
+	return &encoder{opus: fresh, channels: e.channels, mixed: e.mixed}, nil
+}
+
+func state(e *opus.Encoder) []byte {
+	mem := reflect.ValueOf(e).Elem().FieldByName("mem")
+	if mem.Kind() != reflect.Slice {
+		return nil
+	}
+	return mem.Bytes()
 }
 
 type decoder struct {
