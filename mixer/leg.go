@@ -62,6 +62,7 @@ type stream struct {
 	input    *audio.Input
 	output   *audio.Output
 	reports  reporter
+	brake    brake
 	speaking bool // as reported
 }
 

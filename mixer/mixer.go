@@ -58,6 +58,7 @@ type Mixer struct {
 	streams []*stream
 	doing   []func()
 	events  []Event
+	applied plan.Plan
 }
 
 // New returns a mixer without legs. It moves no media until Run.

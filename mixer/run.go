@@ -92,9 +92,17 @@ func (m *Mixer) takeOver() {
 		m.doing[i] = nil
 	}
 	if p != nil {
-		m.audio.Apply(p.Inputs, p.Rows)
+		if !same(p.Inputs, m.applied.Inputs) || !same(p.Rows, m.applied.Rows) {
+			m.audio.Apply(p.Inputs, p.Rows)
+		}
 		m.video.SetScenes(p.Scenes)
+		m.applied = *p
 	}
+}
+
+// same says whether both are one slice. The focus keeps what has not changed, and nobody changes a plan.
+func same[T any](a, b []T) bool {
+	return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0]
 }
 
 // publish lets others see what the step did.

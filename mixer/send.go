@@ -30,7 +30,7 @@ type sender struct {
 // WritePacket implements audio.Sink: it is called in the mixer's step.
 func (s *stream) WritePacket(p *audio.Packet) {
 	enc := s.config.Send
-	if enc == nil {
+	if enc == nil || s.brake.on(s.mixer.now) {
 		return
 	}
 	h := &s.out.header
@@ -43,11 +43,41 @@ func (s *stream) WritePacket(p *audio.Packet) {
 	if s.config.MixerLevels != 0 && len(p.Levels) > 0 {
 		setLevels(h, s.config.MixerLevels, p.Levels)
 	}
-	if err := s.config.Wire.WriteRTP(h, p.Payload); err != nil {
+	before := time.Now()
+	err := s.config.Wire.WriteRTP(h, p.Payload)
+	if s.brake.wrote(time.Since(before), s.mixer.now) || err != nil {
 		s.mu.Lock()
 		s.out.errors++
 		s.mu.Unlock()
 	}
+}
+
+// brake keeps a wire that blocks, which it must not, from holding up everybody: after three slow packets in a row
+// it is sent nothing for a while.
+type brake struct {
+	strikes int
+	until   time.Time
+}
+
+const (
+	slowWrite = 10 * time.Millisecond
+	maxSlow   = 3
+	penalty   = 2 * time.Second
+)
+
+func (b *brake) on(now time.Time) bool { return now.Before(b.until) }
+
+// wrote takes how long a packet took, and says whether the brake was put on.
+func (b *brake) wrote(took time.Duration, now time.Time) bool {
+	if took < slowWrite {
+		b.strikes = 0
+		return false
+	}
+	if b.strikes++; b.strikes < maxSlow {
+		return false
+	}
+	b.strikes, b.until = maxSlow-1, now.Add(penalty)
+	return true
 }
 
 // headLocked fills h for the next packet.

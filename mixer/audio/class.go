@@ -49,13 +49,19 @@ func newClass(key classKey, except []exception) *class {
 	return c
 }
 
-// adopt takes over the part of a packet that an output's class before has gathered, so that it hears no gap.
+// adopt goes on where another class of an output was, so that the output hears no gap and no click: it takes over the
+// part of a packet that is gathered, and the state of the encoder.
 func (c *class) adopt(from *class) {
-	if from == nil || from == c || from.key.encoding != c.key.encoding {
+	if from == nil || from == c || from.key.encoding != c.key.encoding || c.err != nil || from.err != nil {
 		return
 	}
 	c.pcm = append(c.pcm[:0], from.pcm...)
 	c.limiter = from.limiter
+	if e, ok := from.encoder.(codec.Cloner); ok {
+		if clone, err := e.Clone(); err == nil { // else the encoder that is there does, with a click
+			c.encoder = clone
+		}
+	}
 }
 
 // mix adds one tick of sound to c.pcm, and lists who is in it.
