@@ -167,7 +167,7 @@ func (b *Bridge) definition(name string) (Definition, bool) {
 	return b.cfg.Conferences[i], true
 }
 
-// open is the conference of this name, made if need be. The first order of a new one must follow at once: a conference
+// openLocked is the conference of this name, made if need be. The first order of a new one must follow at once: a conference
 // that is empty after an order ends.
 func (b *Bridge) openLocked(name string, strangers bool) (*Conference, error) {
 	c, err := b.admitLocked(name, strangers)
@@ -227,16 +227,32 @@ func (b *Bridge) Conferences() []*State {
 // Do carries out a command of somebody who is no participant. A Dial makes the conference where there is none. The error
 // is a *Refusal or the end of ctx.
 func (b *Bridge) Do(ctx context.Context, conference string, by Caller, command Command) error {
-	c, err := b.Conference(conference)
-	if _, dials := command.(Dial); dials && refused(err) != nil {
-		b.mu.Lock()
-		c, err = b.openLocked(conference, false)
-		b.mu.Unlock()
+	_, dials := command.(Dial)
+	for range tries {
+		c, err := b.forOperator(conference, dials)
+		if err != nil {
+			return err
+		}
+		err = c.do(ctx, by, command)
+		switch r := refused(err); {
+		case r == nil || r.Rule != RuleEnded || ctx.Err() != nil:
+			return err
+		case !dials:
+			return refuseNoConference(conference)
+		}
+		// It ended between our look at it and our order; the next try makes a new one.
 	}
-	if err != nil {
-		return err
+	return refuseBusy()
+}
+
+// forOperator is the living conference of this name or, for a call out, a new one.
+func (b *Bridge) forOperator(name string, dials bool) (*Conference, error) {
+	if !dials {
+		return b.Conference(name)
 	}
-	return c.do(ctx, by, command)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.openLocked(name, false)
 }
 
 // Dial calls target into a conference for somebody who is no participant, and says as whom the roster shows it.

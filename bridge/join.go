@@ -90,14 +90,18 @@ type Dialer interface {
 // Join makes a leg a member of its conference, and the conference if need be. To be called when the set-up of the leg is
 // complete (ACK, DTLS), or by the bridge itself when it dials. The error is a *Refusal or the end of ctx.
 func (b *Bridge) Join(ctx context.Context, r JoinRequest) (*Leg, error) {
-	for {
+	for range tries {
 		leg, err := b.tryJoin(ctx, r)
 		if refusal := refused(err); refusal == nil || refusal.Rule != RuleEnded || ctx.Err() != nil {
 			return leg, err
 		}
 		// The conference ended between our look at it and our order; the next try makes a new one.
 	}
+	return nil, refuseBusy()
 }
+
+// tries bounds how often a conference may end under the hands of who wants to come in.
+const tries = 10
 
 func (b *Bridge) tryJoin(ctx context.Context, r JoinRequest) (*Leg, error) {
 	b.mu.Lock()
