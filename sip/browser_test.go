@@ -34,20 +34,8 @@ func TestWebRTCClientOverSIPMeetsAPhone(t *testing.T) {
 	phone, client := r.softphone("phone"), r.softphone("client")
 	phone.dial()
 
-	var settings pion.SettingEngine
-	settings.SetIncludeLoopbackCandidate(true)
-	settings.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
-	engine := &pion.MediaEngine{}
-	format := pion.RTPCodecCapability{MimeType: pion.MimeTypePCMU, ClockRate: 8000}
-	if err := engine.RegisterCodec(pion.RTPCodecParameters{RTPCodecCapability: format, PayloadType: 0}, pion.RTPCodecTypeAudio); err != nil {
-		t.Fatal(err)
-	}
-	pc, err := pion.NewAPI(pion.WithSettingEngine(settings), pion.WithMediaEngine(engine)).NewPeerConnection(pion.Configuration{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pc.Close()
-	track, err := pion.NewTrackLocalStaticSample(format, "audio", "client")
+	pc := newBrowser(t)
+	track, err := pion.NewTrackLocalStaticSample(pcmu, "audio", "client")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,15 +58,7 @@ func TestWebRTCClientOverSIPMeetsAPhone(t *testing.T) {
 		}
 		heard <- all[len(all)/2:]
 	})
-	offer, err := pc.CreateOffer(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gathered := pion.GatheringCompletePromise(pc)
-	if err := pc.SetLocalDescription(offer); err != nil {
-		t.Fatal(err)
-	}
-	<-gathered
+	describe(t, pc)
 	client.send("INVITE", 1, pc.LocalDescription().SDP)
 	res := client.final()
 	if res.StatusCode != 200 {
@@ -131,4 +111,49 @@ func speakInto(ctx context.Context, track *pion.TrackLocalStaticSample) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+var pcmu = pion.RTPCodecCapability{MimeType: pion.MimeTypePCMU, ClockRate: 8000}
+
+// newBrowser is a PeerConnection of a client on the loopback address.
+func newBrowser(t *testing.T) *pion.PeerConnection {
+	t.Helper()
+	var settings pion.SettingEngine
+	settings.SetIncludeLoopbackCandidate(true)
+	settings.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
+	engine := &pion.MediaEngine{}
+	if err := engine.RegisterCodec(pion.RTPCodecParameters{RTPCodecCapability: pcmu, PayloadType: 0}, pion.RTPCodecTypeAudio); err != nil {
+		t.Fatal(err)
+	}
+	pc, err := pion.NewAPI(pion.WithSettingEngine(settings), pion.WithMediaEngine(engine)).NewPeerConnection(pion.Configuration{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pc.Close() })
+	return pc
+}
+
+// describe makes the offer of a client, with all its candidates.
+func describe(t *testing.T, pc *pion.PeerConnection) {
+	t.Helper()
+	offer, err := pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gathered := pion.GatheringCompletePromise(pc)
+	if err := pc.SetLocalDescription(offer); err != nil {
+		t.Fatal(err)
+	}
+	<-gathered
+}
+
+// browser is a client that wants sound both ways and has made its offer.
+func browser(t *testing.T) *pion.PeerConnection {
+	t.Helper()
+	pc := newBrowser(t)
+	if _, err := pc.AddTransceiverFromKind(pion.RTPCodecTypeAudio); err != nil {
+		t.Fatal(err)
+	}
+	describe(t, pc)
+	return pc
 }

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -162,7 +163,7 @@ func (c *call) dial(d destination) {
 	}
 	c.session, err = c.ua.media.NewSession(SessionRequest{Remote: remote, WebRTC: d.webRTC(), End: c.mediaEnded})
 	var offer []byte
-	if err == nil {
+	if err == nil && !d.webRTC() { // a client with ICE makes the offer itself, in its 200
 		offer, err = c.session.Offer(c.ua.ctx)
 	}
 	if err != nil {
@@ -173,7 +174,7 @@ func (c *call) dial(d destination) {
 	c.contact = c.ua.contact(to, c.out.conference)
 	timer := c.ua.cfg.SessionExpires
 	req := c.firstInvite(d, offer, timer)
-	a := &attempt{call: c, to: to, req: req, timer: timer}
+	a := &attempt{call: c, to: to, req: req, timer: timer, late: offer == nil}
 	a.send()
 	a.limit = c.after(c.ua.cfg.RingTimeout, func() { c.cancel(bridge.Reason{Method: "failed", Code: 408, Text: "No answer"}) })
 	c.log.Info("dialling", "address", remoteText(to, remote))
@@ -233,6 +234,7 @@ type attempt struct {
 	limit  *time.Timer
 	early  map[string][]byte // descriptions of provisional answers, by To tag
 	acks   map[string]*sipmsg.Request
+	late   bool // our INVITE has no offer: the 200 has, and our ACK has the answer
 	tried  bool // an answer to a challenge
 	raised bool // a longer session interval
 }
@@ -337,30 +339,44 @@ func (a *attempt) accepted(res *sipmsg.Response) {
 	a.limit.Stop()
 	a.dlg, a.phase = dlg, confirmed
 	a.keep(a.tx.Flow())
-	a.write(ack)
 	a.allows = methods(res)
+	won := a.giveUp == nil && a.out.answered(a.call)
+	var unfit error
+	if won {
+		unfit = a.agree(res, tag, ack)
+	}
+	a.write(ack)
 	switch {
 	case a.giveUp != nil:
 		a.bye(*a.giveUp)
-	case !a.out.answered(a.call):
+	case !won:
 		a.bye(bridge.Reason{Code: 200, Text: "Answered elsewhere"})
 	default:
-		a.talk(res, tag)
+		a.talk(res, unfit)
 	}
 }
 
-// talk puts the answer in force. Before this nothing was mixed.
-func (a *attempt) talk(res *sipmsg.Response, tag string) {
-	a.leg, a.started = a.out.leg, time.Now()
+// agree takes the far end's description: the answer to our offer, or an offer whose answer goes into ack.
+func (a *attempt) agree(res *sipmsg.Response, tag string, ack *sipmsg.Request) error {
 	sdp, problem := sdpOf(res)
 	if problem == nil && sdp == nil {
 		sdp = a.early[tag]
 	}
 	if problem != nil || sdp == nil {
-		a.bye(bridge.Reason{Method: "failed", Code: 488, Text: "The far end answered without media"})
-		return
+		return errors.New("answered without media")
 	}
-	if err := a.session.Complete(sdp); err != nil {
+	if !a.late {
+		return a.session.Complete(sdp)
+	}
+	answer, err := a.session.Answer(a.ua.ctx, sdp)
+	setBody(ack, sdpContentType, answer)
+	return err
+}
+
+// talk puts the call into the conference, unless its media do not fit. Before this nothing was mixed.
+func (a *attempt) talk(res *sipmsg.Response, err error) {
+	a.leg, a.started = a.out.leg, time.Now()
+	if err != nil {
 		a.log.Info("answer not usable", "err", err)
 		a.bye(bridge.Reason{Method: "failed", Code: 488, Text: "The far end's media do not fit"})
 		return
