@@ -26,6 +26,8 @@ type sender struct {
 	picture *image.YCbCr
 	colour  colour
 	number  int
+	kind    uint8
+	ssrc    uint32
 	seq     uint16
 	wish    bool
 }
@@ -38,7 +40,7 @@ func newSender(t testing.TB, e *Engine, leg plan.LegID, v codec.Video, w, h int,
 		t.Fatal(err)
 	}
 	s := &sender{
-		t: t, encoder: enc, packets: v.NewPacketizer("packetization-mode=1", mtu), colour: c, wish: true,
+		t: t, encoder: enc, packets: v.NewPacketizer("packetization-mode=1", mtu), colour: c, wish: true, kind: 96, ssrc: 9,
 		picture: image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420),
 	}
 	s.source = e.AddSource(leg, plan.MainContent, SourceOptions{
@@ -67,7 +69,7 @@ func (s *sender) send() {
 	ps := s.packets.Packetize(s.frame())
 	for i, p := range ps {
 		s.source.Receive(&rtp.Packet{Header: rtp.Header{
-			PayloadType: 96, SSRC: 9, SequenceNumber: s.seq, Timestamp: uint32(s.number * 3600), Marker: i == len(ps)-1,
+			PayloadType: s.kind, SSRC: s.ssrc, SequenceNumber: s.seq, Timestamp: uint32(s.number * 3600), Marker: i == len(ps)-1,
 		}, Payload: p}, "", time.Now())
 		s.seq++
 	}
@@ -187,6 +189,71 @@ func TestRealCodecsEndToEnd(t *testing.T) {
 		}
 		for _, c := range cams {
 			c.close()
+		}
+	})
+}
+
+// TestRealCodecsChange: one source goes through formats and sizes, as a phone does that is turned, or put through.
+func TestRealCodecsChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		vp8, avc := vpx.VP8(), h264.H264()
+		screen := newReceiverOf(t, vp8)
+		s.engine.AddViewer("v", ViewerEncoding{Video: &vp8}, screen)
+		s.engine.SetScenes(scene(plan.Single, []plan.LegID{"v"}, tile("a")))
+		source := s.engine.AddSource("a", plan.MainContent, SourceOptions{Payloads: map[uint8]*codec.Video{96: &vp8, 97: &avc}})
+		seq := uint16(0)
+		for i, step := range []struct {
+			kind   uint8
+			w, h   int
+			colour colour
+		}{
+			{96, 320, 180, red}, {97, 320, 180, green}, {97, 640, 480, blue}, {96, 180, 320, grey}, {96, 1280, 720, red}, {97, 176, 144, green},
+		} {
+			v := map[uint8]codec.Video{96: vp8, 97: avc}[step.kind]
+			cam := newSender(t, New(Config{}), "x", v, step.w, step.h, step.colour)
+			cam.source, cam.kind, cam.seq, cam.ssrc = source, step.kind, seq, 5
+			for range 15 {
+				cam.send()
+				time.Sleep(40 * time.Millisecond)
+				synctest.Wait()
+			}
+			seq = cam.seq
+			cam.close()
+			if got := screen.at(0.5, 0.5); !alike(got, step.colour, 12) {
+				t.Errorf("step %d: shows %v, want %v", i, got, step.colour)
+			}
+		}
+		s.end()
+		if err := screen.decoder.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// FuzzReceive gives a source packets that nobody made with care, each of them: payload type, sequence number,
+// timestamp, marker and length in its first bytes. Nothing panics, nothing grows, and no picture is too large.
+func FuzzReceive(f *testing.F) {
+	vp8, avc := vpx.VP8(), h264.H264()
+	f.Add([]byte{96, 0, 1, 3, 0x10, 0x00, 0x9d, 97, 1, 1, 5, 0x67, 0x42, 0xe0, 0x1f, 0x00})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		e := New(Config{})
+		s := e.AddSource("a", plan.MainContent, SourceOptions{Payloads: map[uint8]*codec.Video{96: &vp8, 97: &avc}})
+		s.show(size{320, 180})
+		r := newReceiver(s)
+		defer r.close()
+		now := time.Now()
+		for len(in) >= 4 {
+			n := min(int(in[3]), len(in)-4)
+			s.Receive(&rtp.Packet{Header: rtp.Header{
+				PayloadType: in[0], SequenceNumber: uint16(in[1]), Timestamp: uint32(in[2]) * 90, Marker: in[2]&1 != 0, SSRC: uint32(in[1] >> 6),
+			}, Payload: in[4 : 4+n]}, "", now)
+			in = in[4+n:]
+			r.work()
+		}
+		s.takePicture()
+		if m := s.picture.Image; m != nil && !acceptable(m) {
+			t.Errorf("picture of %v", m.Rect)
 		}
 	})
 }

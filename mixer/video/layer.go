@@ -71,11 +71,14 @@ func choose(layers []layer, need size, now time.Time) int {
 	return best
 }
 
-// better says whether a suits need more than b does.
+// better says whether a suits need more than b does. A layer of which nothing is known is tried, to learn its size.
 func better(layers []layer, a, b *layer, need size) bool {
 	sa, sb := expected(layers, a), expected(layers, b)
 	if sa.area() == 0 || sb.area() == 0 || sa == sb {
-		return a.last.After(b.last.Add(layerGone)) // the sizes say nothing: whichever still sends
+		if a.outlives(b) || b.outlives(a) {
+			return a.outlives(b)
+		}
+		return sa.area() == 0 && sb.area() > 0
 	}
 	if fa, fb := sa.fills(need), sb.fills(need); fa != fb {
 		return fa
@@ -84,3 +87,6 @@ func better(layers []layer, a, b *layer, need size) bool {
 	}
 	return sa.area() > sb.area()
 }
+
+// outlives says whether l still sends, and o no more.
+func (l *layer) outlives(o *layer) bool { return l.last.Sub(o.last) > layerGone }

@@ -250,6 +250,31 @@ func TestSmallestLayerThatFillsTheTile(t *testing.T) {
 	})
 }
 
+// TestLayersWithoutNames: SSRCs without a rid are told apart by the size of their pictures.
+func TestLayersWithoutNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		_, q, h, f := s.simulcast("a")
+		q.rid, h.rid, f.rid = "", "", ""
+		see := s.watch(tile("a"), tile("x"), tile("y"), tile("z"))
+		play(8*time.Second, q, h, f)
+		if got := see.at(0.25, 0.25); got != green {
+			t.Errorf("in a grid it shows %v, want the half layer %v", got, green)
+		}
+		asked := q.asked + h.asked + f.asked
+		play(8*time.Second, q, h, f)
+		if n := q.asked + h.asked + f.asked - asked; n != 0 {
+			t.Errorf("asked for %d more key frames, want rest", n)
+		}
+		s.engine.SetScenes(scene(plan.Single, []plan.LegID{"v"}, tile("a")))
+		play(3*time.Second, q, h, f)
+		if got := see.at(0.5, 0.5); got != blue {
+			t.Errorf("large it shows %v, want the full layer %v", got, blue)
+		}
+		s.end()
+	})
+}
+
 func TestASenderThatStartsAnewIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)

@@ -41,7 +41,10 @@ func Arrange(dst []Place, layout plan.Layout, tiles []plan.Tile, w, h int) []Pla
 	default:
 		dst = appendGrid(dst, n, w, h)
 	}
-	dst[from].Fit = slides
+	for i := range dst[from:] {
+		p := &dst[from+i]
+		p.Fit = tiles[p.Tile].Content == plan.Slides
+	}
 	return dst
 }
 
