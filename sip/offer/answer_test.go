@@ -9,6 +9,7 @@ import (
 
 	"tutti/codec"
 	"tutti/codec/g711"
+	"tutti/codec/h264"
 	"tutti/mixer"
 )
 
@@ -16,11 +17,10 @@ func audio(name string, clock, channels int, pt uint8, fmtp string) codec.Audio 
 	return codec.Audio{Format: codec.Format{Name: name, ClockRate: clock, Channels: channels}, PayloadType: pt, Fmtp: fmtp}
 }
 
-func h264() codec.Video {
-	return codec.Video{
-		Format: codec.Format{Name: "H264", ClockRate: 90000}, PayloadType: 97,
-		Fmtp: "packetization-mode=1;profile-level-id=42e01f;level-asymmetry-allowed=1",
-	}
+func avc() codec.Video {
+	v := h264.H264()
+	v.PayloadType = 97
+	return v
 }
 
 func vp8() codec.Video {
@@ -33,7 +33,7 @@ func ours() Capabilities {
 		Audio: []codec.Audio{
 			audio("opus", 48000, 2, 109, "useinbandfec=1"), audio("G722", 8000, 0, 9, ""), g711.PCMU(), g711.PCMA(),
 		},
-		Video:   []codec.Video{h264(), vp8()},
+		Video:   []codec.Video{avc(), vp8()},
 		Address: netip.MustParseAddr("192.0.2.1"), SessionID: 4711,
 		Place: func(i int) (Place, error) {
 			return Place{RTP: uint16(30000 + 2*i), RTCP: uint16(30001 + 2*i)}, nil

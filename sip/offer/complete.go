@@ -89,12 +89,12 @@ func acceptFormats(kind mixer.Kind, ours, m *Section, media *Media, caps *Capabi
 
 // answers says whether f of an answer is p of the offer.
 func answers(f format, p *mixer.Payload) bool {
-	q := mixer.Payload{Fmtp: f.Fmtp}
 	if !strings.EqualFold(f.Format.String(), name(p)) {
 		return false
 	}
 	if p.Video != nil && isH264(p.Video.Format) {
-		return mode(q.Fmtp) == mode(p.Fmtp)
+		_, ok := rankH264(f.Fmtp)
+		return ok && mode(f.Fmtp) == mode(p.Fmtp)
 	}
 	return true
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tutti/codec"
+	"tutti/codec/h264"
 	"tutti/mixer"
 )
 
@@ -214,7 +215,8 @@ func parameters(p *mixer.Payload) string {
 	case p.Audio != nil:
 		return p.Audio.Fmtp
 	case p.Video != nil && isH264(p.Video.Format):
-		return answerH264(p.Fmtp, p.Video.Fmtp)
+		answer, _ := h264.AnswerFmtp(p.Fmtp) // what is not taken was left out before
+		return answer
 	case p.Video != nil:
 		return p.Video.Fmtp
 	case p.Event:

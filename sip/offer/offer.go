@@ -194,14 +194,6 @@ func same(a, b *mixer.Payload) bool {
 	return mode(a.Fmtp) == mode(b.Fmtp)
 }
 
-// mode is the packetization-mode of an H.264 configuration (RFC 6184 §8.1: 0 where there is none).
-func mode(fmtp string) string {
-	if v, ok := codec.FmtpValue(fmtp, "packetization-mode"); ok {
-		return v
-	}
-	return "0"
-}
-
 // ours are all our formats of a kind in the order of an offer, with the numbers that we prefer.
 func (o *offerer) ours(kind mixer.Kind) []mixer.Payload {
 	if kind == mixer.Video {
@@ -236,7 +228,7 @@ func (o *offerer) oursVideo() []mixer.Payload {
 			preferred: preference(v.Format, codec.Format{}, o.caps.Prefer.Video), ours: i,
 		}
 		cs = append(cs, c)
-		if isH264(v.Format) && mode(v.Fmtp) == "1" { // also for who cannot join fragments
+		if isH264(v.Format) && mode(v.Fmtp) == 1 { // also for who cannot join fragments
 			c.Fmtp = strings.Replace(v.Fmtp, "packetization-mode=1", "packetization-mode=0", 1)
 			c.theirs = 1
 			cs = append(cs, c)

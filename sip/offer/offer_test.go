@@ -32,7 +32,7 @@ func TestOfferHasEverything(t *testing.T) {
 	}
 	sdp := string(s.Local.Bytes())
 	for _, line := range []string{
-		"a=rtpmap:101 telephone-event/8000", "a=rtpmap:102 telephone-event/48000", "a=fmtp:127 packetization-mode=0;profile-level-id=42e01f;level-asymmetry-allowed=1",
+		"a=rtpmap:101 telephone-event/8000", "a=rtpmap:102 telephone-event/48000", "a=fmtp:127 level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f",
 		"a=rtcp-fb:* ccm fir", "a=label:1", "a=extmap:1 " + audioLevelURI,
 	} {
 		if !strings.Contains(sdp, line+"\r\n") {

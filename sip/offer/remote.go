@@ -126,11 +126,7 @@ func encoding(s *Session, m *Section, p mixer.Payload) *mixer.Encoding {
 		return e
 	}
 	e.Bitrate = videoBitrate(s, m)
-	if isH264(p.Video.Format) {
-		e.Width, e.Height, e.FrameRate = limitH264(p.Fmtp)
-	} else if strings.EqualFold(p.Video.Name, "VP8") {
-		e.Width, e.Height, e.FrameRate = limitVP8(p.Fmtp)
-	}
+	limit(e)
 	return e
 }
 
