@@ -12,6 +12,7 @@ const (
 	maxChat     = 200              // messages kept
 	maxText     = 4096             // bytes of one
 	maxTarget   = 256              // bytes of a dialled address
+	maxReason   = 200              // characters of why somebody was hung up
 	maxMedia    = 16               // streams of a leg in the roster
 	linger      = 10 * time.Second // a failed call is shown so long
 	defaultWait = 10               // pending calls out of a conference where Limits says nothing
@@ -240,7 +241,7 @@ func (c *change) endAsked(e End) error {
 	if err := c.chair("ending the conference"); err != nil {
 		return err
 	}
-	text := cleanText(e.Reason)
+	text := clip(cleanText(e.Reason), maxReason)
 	if text == "" {
 		text = "the conference was ended"
 	}

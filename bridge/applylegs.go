@@ -30,7 +30,7 @@ func (c *change) join(j join) error {
 	}
 	c.joined++
 	c.put(nil, &User{
-		ID: j.user, Entity: j.request.Entity, Number: j.request.Number, Order: c.joined, Role: Participant,
+		ID: j.user, Entity: j.request.Entity, Number: cleanName(j.request.Number), Order: c.joined, Role: Participant,
 		Name: displayName(j.request, c.joined), Endpoints: []*Endpoint{fresh},
 	})
 	c.touched |= touchedRoster
@@ -77,6 +77,7 @@ func (c *change) leave(l leave) {
 		return
 	}
 	if e.Status.pending() && !l.atOnce && l.reason.Method != Departed {
+		l.reason.Text = clip(cleanText(l.reason.Text), maxReason)
 		c.editEndpoint(u, e, touchedRoster, func(e *Endpoint) {
 			e.Status, e.Disconnection, e.Disconnected = Disconnected, &l.reason, c.at
 		})
@@ -227,7 +228,7 @@ func (c *change) expel(x Expel) error {
 			return err
 		}
 	}
-	text := cleanText(x.Reason)
+	text := clip(cleanText(x.Reason), maxReason)
 	if text == "" {
 		text = "expelled from the conference"
 	}

@@ -29,7 +29,7 @@ type JoinRequest struct {
 	Actor       Actor
 }
 
-// CallInfo identifies a SIP dialog (RFC 4575 §5.7.10 call-info).
+// CallInfo identifies a SIP dialog (RFC 4575 call-info).
 type CallInfo struct{ CallID, FromTag, ToTag string }
 
 // JoiningMethod is how an endpoint came into the conference (RFC 4575 joining-method).

@@ -6,7 +6,7 @@ import "log/slog"
 func (c *Conference) tell(o Order, before, after *State, err error) {
 	if err != nil {
 		if !o.By.system {
-			c.log.Info("refused", "by", o.By.who(), "command", nameOf(o.Command), "reason", err.Error())
+			c.log.Debug("refused", "by", o.By.who(), "command", nameOf(o.Command), "reason", err.Error())
 		}
 		return
 	}

@@ -23,9 +23,13 @@ func ValidName(name string) bool {
 
 // cleanName is a display name without what cannot be shown, at most maxDisplayName characters long.
 func cleanName(s string) string {
-	s = strings.Join(strings.Fields(cleanText(s)), " ")
-	if runes := []rune(s); len(runes) > maxDisplayName {
-		s = strings.TrimSpace(string(runes[:maxDisplayName]))
+	return clip(strings.Join(strings.Fields(cleanText(s)), " "), maxDisplayName)
+}
+
+// clip is the first n characters of s.
+func clip(s string, n int) string {
+	if runes := []rune(s); len(runes) > n {
+		return strings.TrimSpace(string(runes[:n]))
 	}
 	return s
 }

@@ -104,9 +104,9 @@ func TestCallOut(t *testing.T) {
 	}
 	h.happens(time.Second, statusChanged{"x", Alerting})
 	h.refused(by("bob"), Expel{User: "x"}, RuleRole)
-	h.happens(time.Second, leave{leg: "x", reason: Reason{Method: BusyMethod, Text: "Busy Here", Code: 486}})
+	h.happens(time.Second, leave{leg: "x", reason: Reason{Method: BusyMethod, Text: "+4930123467 is busy", Code: 486}})
 	x := View(&h.state, Viewer{}).Users["x"]
-	if x.Name != "+49 … 67" || x.Endpoints["x"].Status != Disconnected || x.Endpoints["x"].Reason != "Busy Here" {
+	if x.Name != "+49 … 67" || x.Endpoints["x"].Status != Disconnected || x.Endpoints["x"].Reason != "+49 … 67 is busy" {
 		t.Errorf("the roster shows %+v", x)
 	}
 	if due := h.state.Deadline(); due != h.at.Add(linger) {

@@ -33,7 +33,7 @@ type State struct {
 	touched parts               // what the last Apply changed
 }
 
-// Description is the conference-description and the conference-state of RFC 4575 §5.3 and §5.5, and what we add to them.
+// Description is the conference-description and the conference-state of RFC 4575, and what we add to them.
 type Description struct {
 	Name      string // as in /NAME
 	URI       string // sip:NAME@domain, the entity of the conference
@@ -59,7 +59,7 @@ const (
 	Guest       Role = "guest"
 )
 
-// User is a participant (RFC 4575 §5.6). A User in a State never changes; the next State has another one.
+// User is a participant (RFC 4575 user). A User in a State never changes; the next State has another one.
 type User struct {
 	ID       UserID
 	Entity   string // URI
@@ -78,7 +78,7 @@ type User struct {
 	keys keys // DTMF pressed so far
 }
 
-// Endpoint is one device of a user (RFC 4575 §5.7): one leg.
+// Endpoint is one device of a user (RFC 4575 endpoint): one leg.
 type Endpoint struct {
 	Leg           plan.LegID
 	Kind          LegKind
@@ -96,7 +96,7 @@ type Endpoint struct {
 	silent []string // streams that should send and do not
 }
 
-// Media is one stream of an endpoint (RFC 4575 §5.8).
+// Media is one stream of an endpoint (RFC 4575 media).
 type Media struct {
 	ID      string
 	Type    string // "audio" or "video"
@@ -105,7 +105,7 @@ type Media struct {
 	Codec   string // its encoding name, "" for none
 }
 
-// MediaStatus is the direction of a stream as the endpoint sees it (RFC 4575 §5.8.5).
+// MediaStatus is the direction of a stream as the endpoint sees it (RFC 4575 media status).
 type MediaStatus string
 
 const (
@@ -198,7 +198,7 @@ func (s *State) Find(idOrName string) (*User, error) {
 	return found, nil
 }
 
-// Connected is the user-count of RFC 4575 §5.5.1: participants with a device whose set-up is complete.
+// Connected is the user-count of RFC 4575: participants with a device whose set-up is complete.
 func (s *State) Connected() int { return s.counts.connected }
 
 // Connected says whether one of the user's devices is in the conference.

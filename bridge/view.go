@@ -106,7 +106,11 @@ func viewUser(u *User, v Viewer) UserView {
 	}
 	endpoints := map[string]EndpointView{}
 	for _, e := range u.Endpoints {
-		endpoints[string(e.Leg)] = viewEndpoint(e)
+		shown := viewEndpoint(e)
+		if !v.Operator {
+			shown.Reason = maskName(shown.Reason, u.Number) // "No answer from +49…"
+		}
+		endpoints[string(e.Leg)] = shown
 	}
 	return UserView{
 		Name: name, Order: u.Order, Roles: []Role{u.Role}, Number: number, Muted: u.Muted, Speaking: u.Speaks(),
