@@ -82,7 +82,6 @@ func (in *Input) Set(pcm []int16, rate int, level uint8) {
 		level = Level(pcm)
 	}
 	in.pcm, in.rate, in.level = pcm, rate, min(level, Silence)
-	in.power = float32(math.Pow(10, -float64(in.level)/10))
 	in.Speaking = in.voice.Hear(in.level)
 }
 
@@ -96,6 +95,9 @@ func (in *Input) listen() {
 	}
 	if in.pcm == nil || rateIndex(in.rate) < 0 {
 		in.sounding = false
+	}
+	if in.sounding {
+		in.power = float32(math.Pow(10, -float64(in.level)/10))
 	}
 }
 

@@ -261,6 +261,9 @@ const (
 	fnvPrime  = 1099511628211
 )
 
+// forget lets go of what a slice held before.
+func forget[T any](s []T) { clear(s[len(s):cap(s)]) }
+
 // expire forgets the classes that nobody has listened to for a while.
 func (m *Mixer) expire() {
 	if m.tick%recentTicks != 0 {
@@ -270,5 +273,8 @@ func (m *Mixer) expire() {
 		if m.tick-c.tick > recentTicks {
 			delete(m.classes, key)
 		}
+		forget(c.members)
 	}
+	forget(m.active)
+	forget(m.sounding)
 }
