@@ -158,10 +158,10 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 		all.Wait()
 		eventually(t, "nobody", func() bool {
-			n, pending := e.Count()
+			s := e.Stats()
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			return n == 0 && pending == 0 && len(e.sessions) == 0 && len(e.sockets) == 0
+			return s.Peers == 0 && s.Pending == 0 && len(e.sessions) == 0 && len(e.sockets) == 0
 		})
 		if n := runtime.NumGoroutine(); round == 0 {
 			before = n

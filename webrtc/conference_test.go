@@ -250,7 +250,7 @@ func TestReloadLeavesNoGhost(t *testing.T) {
 	if m := p.message("hangup"); !strings.Contains(string(m.Params), `"replaced"`) {
 		t.Errorf("hangup = %s", m.Params)
 	}
-	eventually(t, "one peer", func() bool { all, _ := e.Count(); return all == 1 })
+	eventually(t, "one peer", func() bool { return e.Stats().Peers == 1 })
 	if all := b.Conferences(); len(all) != 1 || all[0].Len() != 1 || all[0].Connected() != 1 {
 		t.Errorf("conferences = %+v, want one with one user", all)
 	}

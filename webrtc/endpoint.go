@@ -48,9 +48,10 @@ type ICEServer struct {
 type Limits struct {
 	Peers     int           // PeerConnections in all; 2000
 	Pending   int           // PeerConnections of one source that have not completed their set-up; 20
-	Sockets   int           // WebSockets of one source; 200
+	Sockets   int           // WebSockets of one source, and its ICE-TCP connections; 200
 	SetUp     time.Duration // from the offer to a complete DTLS handshake; 30 s
 	Away      time.Duration // a leg waits so long for its WebSocket to come back; 15 s
+	Reload    time.Duration // the same when the page said that it goes away: it may be loaded again; 5 s
 	Write     time.Duration // a WebSocket that takes a message no faster is closed; 10 s
 	Ping      time.Duration // between pings; 15 s
 	Requests  float64       // requests and messages of one WebSocket a second; 20
@@ -64,6 +65,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Sockets, 200)
 	set(&l.SetUp, 30*time.Second)
 	set(&l.Away, 15*time.Second)
+	set(&l.Reload, 5*time.Second)
 	set(&l.Write, 10*time.Second)
 	set(&l.Ping, 15*time.Second)
 	set(&l.Requests, 20)
@@ -99,6 +101,29 @@ type Endpoint struct {
 	pending  map[string]int // by source: peers that are not connected yet
 	sockets  map[string]int // by source
 	sessions map[string]*session
+	stats    Stats
+}
+
+// Stats are figures for the operator.
+type Stats struct {
+	Peers, Pending, Sockets int           // now
+	Connected, Failed       uint64        // set-ups that came to an end, since the start
+	SetUp                   time.Duration // spent in set-ups that connected: from the offer to the end of DTLS
+}
+
+// Stats are the figures of now.
+func (e *Endpoint) Stats() Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.stats
+	s.Peers = len(e.peers)
+	for _, n := range e.pending {
+		s.Pending += n
+	}
+	for _, n := range e.sockets {
+		s.Sockets += n
+	}
+	return s
 }
 
 // focus is what we want of the bridge.
@@ -160,16 +185,6 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// Count is the number of PeerConnections: all, and those whose set-up is not complete.
-func (e *Endpoint) Count() (all, pending int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, n := range e.pending {
-		pending += n
-	}
-	return len(e.peers), pending
-}
-
 // enter counts a new peer. The error is a *bridge.Refusal.
 func (e *Endpoint) enter(p *Peer) error {
 	e.mu.Lock()
@@ -189,10 +204,16 @@ func (e *Endpoint) enter(p *Peer) error {
 }
 
 // settle says that a peer that entered is not pending any more.
-func (e *Endpoint) settle(p *Peer) {
+func (e *Endpoint) settle(p *Peer, connected bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	decrement(e.pending, p.source)
+	if connected {
+		e.stats.Connected++
+		e.stats.SetUp += time.Since(p.began)
+	} else {
+		e.stats.Failed++
+	}
 }
 
 // exit forgets a peer that entered.

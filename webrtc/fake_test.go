@@ -135,18 +135,29 @@ func startEndpoint(t *testing.T, f focus, l Limits) *Endpoint {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = e.Run(ctx) }()
+	end := runEndpoint(e)
 	t.Cleanup(func() {
-		cancel()
-		select {
-		case <-ended:
-		case <-time.After(patience):
+		if !end() {
 			t.Error("Run did not return")
 		}
 	})
 	return e
+}
+
+// runEndpoint runs an endpoint until end is called, which says whether Run returned.
+func runEndpoint(e *Endpoint) (end func() bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = e.Run(ctx) }()
+	return func() bool {
+		cancel()
+		select {
+		case <-ended:
+			return true
+		case <-time.After(patience):
+			return false
+		}
+	}
 }
 
 // next takes the next value, or fails the test.

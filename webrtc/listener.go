@@ -7,19 +7,25 @@ import (
 
 // gathered is several listeners as one: a connection keeps the concrete local address that it was made to, which the ICE-TCP mux
 // needs, and a single mux serves them all.
+// Connections are counted, for a stranger can open them without a word.
 type gathered struct {
 	parts  []net.Listener
+	limit  int // connections of one source; eight times as many in all
 	addr   *net.TCPAddr
 	conns  chan net.Conn
 	done   chan struct{}
 	once   sync.Once
 	accept sync.WaitGroup
+
+	mu      sync.Mutex     // guards the fields below
+	sources map[string]int // by host
+	all     int
 }
 
 // gather takes the listeners, which have one port number. Close closes them all.
-func gather(parts []net.Listener, port int) *gathered {
+func gather(parts []net.Listener, port, limit int) *gathered {
 	g := &gathered{
-		parts: parts,
+		parts: parts, limit: limit, sources: make(map[string]int),
 		addr:  &net.TCPAddr{IP: net.IPv6unspecified, Port: port},
 		conns: make(chan net.Conn),
 		done:  make(chan struct{}),
@@ -36,13 +42,47 @@ func (g *gathered) serve(l net.Listener) {
 		if err != nil {
 			return // closed, or out of descriptors: UDP goes on
 		}
-		select {
-		case g.conns <- conn:
-		case <-g.done:
+		c := &countedConn{Conn: conn, listener: g, source: host(conn.RemoteAddr().String())}
+		if !g.enter(c.source) {
 			conn.Close()
+			continue
+		}
+		select {
+		case g.conns <- c:
+		case <-g.done:
+			c.Close()
 			return
 		}
 	}
+}
+
+func (g *gathered) enter(source string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.sources[source] >= g.limit || g.all >= 8*g.limit {
+		return false
+	}
+	g.sources[source]++
+	g.all++
+	return true
+}
+
+// countedConn is counted out when it is closed.
+type countedConn struct {
+	net.Conn
+	listener *gathered
+	source   string
+	once     sync.Once
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(func() {
+		c.listener.mu.Lock()
+		defer c.listener.mu.Unlock()
+		decrement(c.listener.sources, c.source)
+		c.listener.all--
+	})
+	return c.Conn.Close()
 }
 
 func (g *gathered) Accept() (net.Conn, error) {

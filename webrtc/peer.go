@@ -27,6 +27,7 @@ const closeTime = 5 * time.Second
 type Peer struct {
 	endpoint  *Endpoint
 	source    string
+	began     time.Time
 	log       *slog.Logger
 	pc        *pion.PeerConnection
 	formats   formats
@@ -90,6 +91,7 @@ func (e *Endpoint) newPeer(source string, candidate func(*pion.ICECandidate)) (*
 	p := &Peer{
 		endpoint:  e,
 		source:    host(source),
+		began:     time.Now(),
 		log:       e.log.With("source", source),
 		formats:   formats{e.cfg.Audio, e.cfg.Video},
 		connected: make(chan struct{}),
@@ -106,7 +108,7 @@ func (e *Endpoint) newPeer(source string, candidate func(*pion.ICECandidate)) (*
 	}
 	pc, err := engine.api.NewPeerConnection(pion.Configuration{Certificates: e.certs})
 	if err != nil {
-		e.settle(p)
+		e.settle(p, false)
 		e.exit(p)
 		return nil, fmt.Errorf("webrtc: new PeerConnection: %w", err)
 	}
@@ -134,7 +136,7 @@ func (p *Peer) stateChanged(s pion.PeerConnectionState) {
 	switch s {
 	case pion.PeerConnectionStateConnected:
 		p.setUp.Stop()
-		p.settle()
+		p.settle(true)
 		p.once.connect.Do(func() { close(p.connected) })
 	case pion.PeerConnectionStateFailed:
 		p.fail(errFailed)
@@ -171,13 +173,13 @@ func (p *Peer) fail(cause error) {
 		close(p.done)
 		p.setUp.Stop()
 		p.stop()
-		p.settle()
+		p.settle(false)
 		go p.finish() // pion calls us back from goroutines that its close waits for
 	})
 }
 
-func (p *Peer) settle() {
-	p.once.settle.Do(func() { p.endpoint.settle(p) })
+func (p *Peer) settle(connected bool) {
+	p.once.settle.Do(func() { p.endpoint.settle(p, connected) })
 }
 
 // finish closes the PeerConnection and counts the Peer out.

@@ -3,7 +3,6 @@ package webrtc
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"time"
@@ -66,7 +65,7 @@ func listen(cfg Config) (*ports, error) {
 		far = near
 	}
 	p.near, p.far = ice.NewMultiUDPMuxDefault(near...), ice.NewMultiUDPMuxDefault(far...)
-	p.acceptTCP(listeners, cfg.Logger)
+	p.acceptTCP(listeners, cfg)
 	return p, nil
 }
 
@@ -97,10 +96,10 @@ func (p *ports) bind(a netip.Addr) (*net.UDPConn, net.Listener, error) {
 }
 
 // acceptTCP serves ICE-TCP (RFC 6544, passive candidates) on the listeners.
-func (p *ports) acceptTCP(listeners []net.Listener, log *slog.Logger) {
+func (p *ports) acceptTCP(listeners []net.Listener, cfg Config) {
 	mux := ice.NewTCPMuxDefault(ice.TCPMuxParams{
-		Listener:             gather(listeners, p.number),
-		Logger:               pionLogger{log, "tcp"},
+		Listener:             gather(listeners, p.number, cfg.Limits.Sockets),
+		Logger:               pionLogger{cfg.Logger, "tcp"},
 		ReadBufferSize:       64, // packets
 		WriteBufferSize:      tcpBuffer,
 		FirstStunBindTimeout: tcpFirst,

@@ -41,8 +41,8 @@ func TestResume(t *testing.T) {
 	if len(streams) != 1 || streams[0].Send == nil {
 		t.Errorf("streams = %+v", streams)
 	}
-	if all, pending := e.Count(); all != 1 || pending != 0 {
-		t.Errorf("peers = %d, pending %d; want 1, 0", all, pending)
+	if s := e.Stats(); s.Peers != 1 || s.Pending != 0 || s.Connected != 1 || s.Failed != 0 || s.SetUp <= 0 {
+		t.Errorf("stats = %+v; want one peer", s)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestAway(t *testing.T) {
 	}
 	half.ask("offer", object{"sdp": offer.SDP}) // and never answers ICE
 	half.conn.CloseNow()
-	eventually(t, "no peer", func() bool { all, pending := e.Count(); return all == 0 && pending == 0 })
+	eventually(t, "no peer", func() bool { s := e.Stats(); return s.Peers == 0 && s.Pending == 0 })
 	if len(f.legs) != 0 {
 		t.Error("a leg joined without DTLS")
 	}
@@ -138,7 +138,7 @@ func TestSetUpTime(t *testing.T) {
 	if err := next(t, p.closed, "close"); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 		t.Errorf("closed with %v, want 1000", err)
 	}
-	eventually(t, "no peer", func() bool { all, pending := e.Count(); return all == 0 && pending == 0 })
+	eventually(t, "no peer", func() bool { s := e.Stats(); return s.Peers == 0 && s.Pending == 0 })
 }
 
 // Where UDP is blocked, TCP to the same port works.
@@ -253,4 +253,17 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("not %s within %v", what, patience)
+}
+
+// A page that says that it goes away is not waited for so long.
+func TestGoingAway(t *testing.T) {
+	f := newFakeFocus()
+	s := startServer(t, startEndpoint(t, f, Limits{Reload: 50 * time.Millisecond}))
+	p := dial(t, s)
+	p.join("8001", "")
+	l := next(t, f.legs, "leg")
+	p.conn.Close(websocket.StatusGoingAway, "")
+	if r := next(t, l.left, "Leave"); r.Method != bridge.Departed {
+		t.Errorf("left = %+v", r)
+	}
 }

@@ -44,6 +44,9 @@ func (b bridgeFocus) Join(ctx context.Context, r bridge.JoinRequest) (leg, error
 // joinTime bounds how long the bridge may think about a join or a command.
 const joinTime = 10 * time.Second
 
+// lastWords is how long a PeerConnection stays open after its leg has left: the mixer's BYE leaves with its next tick.
+const lastWords = 60 * time.Millisecond
+
 // session is a person in one tab: a Peer, its leg once DTLS is complete, and the WebSocket, which may break and come back.
 // It is the leg's bridge.Actor.
 type session struct {
@@ -176,7 +179,7 @@ func (s *session) enter(l leg) {
 	s.endpoint.remember(l.Token(), s)
 	close(s.joined)
 	if gone {
-		s.detach(nil)
+		s.detach(nil, s.endpoint.cfg.Limits.Away)
 	}
 }
 
@@ -209,6 +212,12 @@ func (s *session) close(why ending) {
 			k.send(outbound{kindMessage, "hangup", hangup{why.page, why.reason.Text}})
 		}
 		k.shut(websocket.StatusNormalClosure, "the leg has ended")
+	}
+	if l != nil {
+		select {
+		case <-time.After(lastWords):
+		case <-s.peer.Done():
+		}
 	}
 	s.peer.Close()
 	s.log.Info("webrtc: session ended", "method", why.reason.Method, "reason", why.reason.Text)
@@ -340,8 +349,9 @@ func (s *session) adopt(k *socket) bool {
 	return alive
 }
 
-// detach says that a WebSocket is gone. A member is waited for; somebody whose set-up is not complete is not.
-func (s *session) detach(k *socket) {
+// detach says that a WebSocket is gone. A member is waited for, for a shorter time when the page itself is known to be gone;
+// somebody whose set-up is not complete is not.
+func (s *session) detach(k *socket, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sock != k {
@@ -353,7 +363,7 @@ func (s *session) detach(k *socket) {
 		return
 	}
 	if s.away == nil {
-		s.away = time.AfterFunc(s.endpoint.cfg.Limits.Away, func() {
+		s.away = time.AfterFunc(wait, func() {
 			s.end(ending{"", bridge.Reason{Method: bridge.Departed, Text: "the page did not come back"}})
 		})
 	}

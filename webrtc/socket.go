@@ -108,9 +108,18 @@ func (k *socket) run(ctx context.Context) {
 	k.followers.Wait()
 	k.conn.CloseNow()
 	if k.session != nil {
-		k.session.detach(k)
+		k.session.detach(k, k.away(err))
 	}
 	k.log.Debug("webrtc: WebSocket ended", "error", err)
+}
+
+// away is how long a leg waits for its page. A browser that leaves the page, or loads it again, says so by 1001.
+func (k *socket) away(err error) time.Duration {
+	l := k.endpoint.cfg.Limits
+	if websocket.CloseStatus(err) == websocket.StatusGoingAway {
+		return min(l.Reload, l.Away)
+	}
+	return l.Away
 }
 
 // read carries out what the page asks for.
