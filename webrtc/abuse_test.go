@@ -3,6 +3,8 @@ package webrtc
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -116,7 +118,13 @@ func TestFlood(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	f := newFakeFocus()
 	e := startEndpoint(t, f, Limits{Write: 200 * time.Millisecond, Requests: 1e9})
-	s := startServer(t, e)
+	s := httptest.NewUnstartedServer(e.Handler())
+	s.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		_ = c.(*net.TCPConn).SetWriteBuffer(4096) // so that little is enough to fill it
+		return ctx
+	}
+	s.Start()
+	t.Cleanup(s.Close)
 	conn, _, err := websocket.Dial(t.Context(), s.URL+"/ws", &websocket.DialOptions{Subprotocols: []string{Subprotocol}})
 	if err != nil {
 		t.Fatal(err)

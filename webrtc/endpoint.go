@@ -185,6 +185,12 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+// Count is the number of PeerConnections: all, and those whose set-up is not complete.
+func (e *Endpoint) Count() (all, pending int) {
+	s := e.Stats()
+	return s.Peers, s.Pending
+}
+
 // enter counts a new peer. The error is a *bridge.Refusal.
 func (e *Endpoint) enter(p *Peer) error {
 	e.mu.Lock()
