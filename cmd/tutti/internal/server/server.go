@@ -83,9 +83,13 @@ func (s *server) compose() error {
 	if err != nil {
 		return fmt.Errorf("media.rtp_ports: %w", err)
 	}
+	certificate, err := media.NewCertificate(time.Now())
+	if err != nil {
+		return err
+	}
 	sessions := sip.Sessions{Browsers: s.browsers, RTP: media.Config{
 		Ports: ports, Advertise: s.advertised(), Audio: s.audio, Video: s.video, Slides: true,
-		Encryption: encryption(c.SIP.SRTP), Logger: s.Logger,
+		Encryption: encryption(c.SIP.SRTP), Certificate: certificate, Logger: s.Logger,
 	}}
 	if s.agent, err = sip.New(agent, s.bridge, sessions); err != nil {
 		return err
