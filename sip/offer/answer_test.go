@@ -345,3 +345,15 @@ func TestWantsICE(t *testing.T) {
 		t.Error("a browser's offer was not recognised")
 	}
 }
+
+func TestPacketTime(t *testing.T) {
+	for lines, want := range map[string]int64{
+		"": 0, "a=ptime:20": 0, "a=ptime:30": 0, "a=ptime:10": 10, "a=ptime:5": 10, "a=ptime:40": 40, "a=ptime:120": 60, "a=ptime:60|a=maxptime:40": 40,
+		"a=maxptime:60": 0, "a=maxptime:10": 10, "a=ptime:x": 0, "a=ptime:0": 0, "a=ptime:NaN": 0, "a=ptime:-20": 0,
+	} {
+		s := answerTo(t, offered(append([]string{"m=audio 5004 RTP/AVP 0"}, strings.Split(lines, "|")...)...), ours(), nil)
+		if got := s.Media[0].Send.PTime.Milliseconds(); got != want {
+			t.Errorf("%s: %d ms, want %d", lines, got, want)
+		}
+	}
+}

@@ -132,16 +132,37 @@ func encoding(s *Session, m *Section, p mixer.Payload) *mixer.Encoding {
 
 func variable(f codec.Format) bool { return strings.EqualFold(f.Name, "opus") }
 
-// packetTime is how much sound we put into a packet: 10 ms where a=ptime or a=maxptime asks for less than 20, else 0, the default.
+// packetTime is how much sound we put into a packet: the most that a=ptime and a=maxptime allow of 60, 40, 20 and 10 ms; 0
+// is 20, the default, so that those who say nothing and those who say 20 share an encoder.
 func packetTime(m *Section) time.Duration {
-	for _, name := range []string{"ptime", "maxptime"} {
-		if v, ok := m.Attributes.Get(name); ok {
-			if ms, err := strconv.ParseFloat(strings.TrimSpace(v), 64); err == nil && ms > 0 && ms < 20 {
-				return 10 * time.Millisecond
-			}
-		}
+	want := codec.DefaultPTime
+	if v, ok := milliseconds(m, "ptime"); ok {
+		want = v
 	}
-	return 0
+	if v, ok := milliseconds(m, "maxptime"); ok {
+		want = min(want, v)
+	}
+	switch {
+	case want >= 60*time.Millisecond:
+		return 60 * time.Millisecond
+	case want >= 40*time.Millisecond:
+		return 40 * time.Millisecond
+	case want >= codec.DefaultPTime:
+		return 0
+	}
+	return 10 * time.Millisecond
+}
+
+func milliseconds(m *Section, name string) (time.Duration, bool) {
+	v, ok := m.Attributes.Get(name)
+	if !ok {
+		return 0, false
+	}
+	ms, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
+	if err != nil || !(ms >= 1 && ms <= 1000) { // not a number is refused also
+		return 0, false
+	}
+	return time.Duration(ms * float64(time.Millisecond)), true
 }
 
 const (
