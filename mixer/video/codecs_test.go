@@ -202,6 +202,8 @@ func TestRealCodecsChange(t *testing.T) {
 		s.engine.AddViewer("v", ViewerEncoding{Video: &vp8}, screen)
 		s.engine.SetScenes(scene(plan.Single, []plan.LegID{"v"}, tile("a")))
 		source := s.engine.AddSource("a", plan.MainContent, SourceOptions{Payloads: map[uint8]*codec.Video{96: &vp8, 97: &avc}})
+		time.Sleep(50 * time.Millisecond) // the next frame: the source is shown
+		synctest.Wait()
 		seq := uint16(0)
 		for i, step := range []struct {
 			kind   uint8

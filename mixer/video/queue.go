@@ -24,11 +24,12 @@ const (
 type queue struct {
 	ring        []packet
 	first, size int
+	since       time.Time // from when on waiting counts
 }
 
 // push copies p to the end; false when the queue is full, or its first packet waited too long.
 func (q *queue) push(p packet) bool {
-	if q.size > 0 && p.at.Sub(q.ring[q.first].at) > maxWait {
+	if q.size > 0 && p.at.Sub(q.ring[q.first].at) > maxWait && p.at.Sub(q.since) > maxWait {
 		return false
 	}
 	if q.size == len(q.ring) {

@@ -91,7 +91,7 @@ func (r *receiver) pause(now time.Time) time.Duration {
 // work does all that is to do now.
 func (r *receiver) work() {
 	r.follow()
-	for r.nextPacket() {
+	for r.shown && r.nextPacket() {
 		now := time.Now()
 		if t := r.trackOf(r.scratch.ssrc); t != nil {
 			if !t.reorder.push(&r.scratch) {
@@ -116,7 +116,7 @@ func (r *receiver) work() {
 func (r *receiver) follow() {
 	r.source.mu.Lock()
 	shown := r.source.need.area() > 0
-	if shown != r.shown {
+	if !shown && !r.source.debut {
 		r.source.queue.clear()
 	}
 	r.source.mu.Unlock()

@@ -31,6 +31,7 @@ type Source struct {
 	mu       sync.Mutex // guards the fields below
 	queue    queue
 	overflow bool // the queue was emptied because it was full
+	debut    bool // it was not shown yet: what it sends is kept for that, its first key frame above all
 	layers   []layer
 	need     size // the largest tile it is shown in; 0 when it is not shown
 
@@ -42,7 +43,7 @@ type Source struct {
 func (e *Engine) AddSource(leg plan.LegID, content plan.Content, o SourceOptions) *Source {
 	s := &Source{
 		engine: e, key: keyOf(leg, content), options: o,
-		wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), ended: make(chan struct{}), debut: true,
 	}
 	var before *Source
 	e.touch(func() {
@@ -84,10 +85,13 @@ func (s *Source) Receive(p *rtp.Packet, rid string, at time.Time) {
 			ssrc: p.SSRC, timestamp: p.Timestamp, sequence: p.SequenceNumber, kind: p.PayloadType, marker: p.Marker,
 			at: at, payload: p.Payload,
 		}
+		if s.debut {
+			s.queue.since = at
+		}
 		if !s.queue.push(copied) {
 			n.discarded.Add(uint64(s.queue.size))
 			s.queue.clear()
-			s.overflow = true
+			s.overflow, s.debut = true, false
 			s.queue.push(copied)
 		}
 	}
@@ -111,7 +115,7 @@ func (s *Source) noteLayerLocked(ssrc uint32, rid string, at time.Time) bool {
 	if l.last = at; l.rank < 0 {
 		l.rank = rank(rid)
 	}
-	return l.used && s.need.area() > 0
+	return l.used && (s.need.area() > 0 || s.debut)
 }
 
 func (s *Source) layerLocked(ssrc uint32) *layer {
@@ -220,6 +224,9 @@ func (s *Source) show(need size) {
 	s.mu.Lock()
 	changed := s.need != need
 	s.need = need
+	if s.debut && need.area() > 0 {
+		s.debut, s.queue.since = false, time.Now()
+	}
 	s.mu.Unlock()
 	if changed {
 		s.poke()

@@ -397,6 +397,31 @@ func TestJoinerBeginsWithAKeyFrame(t *testing.T) {
 	})
 }
 
+// TestFirstKeyFrameIsKept: a phone that sends before it is in a scene, and hears no request, is seen from the start.
+func TestFirstKeyFrameIsKept(t *testing.T) {
+	for name, test := range map[string]struct {
+		before time.Duration
+		asked  int
+	}{"a little too early": {time.Second, 0}, "long before": {10 * time.Second, 1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				cam := s.camera("a", red)
+				play(test.before, cam)
+				if n := s.fake.get(&s.fake.decoded); n != 0 {
+					t.Errorf("%d pictures decoded that nobody sees", n)
+				}
+				see := s.watch(tile("a"))
+				play(300*time.Millisecond, cam)
+				if got := see.at(0.5, 0.5); got != red || cam.asked != test.asked {
+					t.Errorf("shows %v, want %v; asked %d times, want %d", got, red, cam.asked, test.asked)
+				}
+				s.end()
+			})
+		})
+	}
+}
+
 func TestRenegotiatedSourceDoesNotFlash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
@@ -450,8 +475,10 @@ func TestHiddenSourceIsNotDecoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		a, b := s.camera("a", red), s.camera("b", green)
-		see := s.watch(tile("a"))
+		see := s.watch(tile("a"), tile("b"))
 		play(time.Second, a, b)
+		s.engine.SetScenes(scene(plan.Grid, []plan.LegID{"v"}, tile("a")))
+		play(10*time.Second, a, b)
 		if n := s.fake.get(&s.fake.decoders); n != 1 {
 			t.Errorf("%d decoders open, want 1", n)
 		}
