@@ -117,7 +117,11 @@ func (c *change) settle() {
 	if c.counts.connected > 0 {
 		c.met = true
 	} else if c.touched != 0 && (c.met || c.Len() == 0) { // before that, an operator's calls out may ring
-		c.end(Reason{Method: EndedMethod, Text: "everybody has left"})
+		text := "everybody has left"
+		if !c.met {
+			text = "nobody came"
+		}
+		c.end(Reason{Method: EndedMethod, Text: text})
 	}
 }
 

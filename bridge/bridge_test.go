@@ -462,3 +462,21 @@ func BenchmarkMute(b *testing.B) {
 		})
 	}
 }
+
+// Somebody who begins to talk among a thousand costs one scene, not the rows.
+func BenchmarkSpeakingPlan(b *testing.B) {
+	var s State
+	for i := range 1000 {
+		id := fmt.Sprint("user", i)
+		s, _, _ = s.Apply(Order{By: Caller{system: true}, Command: join{user: UserID(id), leg: plan.LegID(id)}})
+	}
+	var p planner
+	p.next(&s)
+	b.ReportAllocs()
+	on := false
+	for b.Loop() {
+		on = !on
+		s, _, _ = s.Apply(Order{By: Caller{system: true}, Command: speaking{"user5", on}})
+		p.next(&s)
+	}
+}

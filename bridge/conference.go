@@ -53,7 +53,7 @@ func newConference(b *Bridge, d Definition) *Conference {
 	}
 	c.now.Store(&published{over: make(chan struct{}), state: &State{
 		Conference: Description{
-			Name: d.Name, URI: "sip:" + d.Name + "@" + b.cfg.Domain, Title: d.Title, Started: time.Now(), Layout: layout,
+			Name: d.Name, URI: conferenceURI(d.Name, b.cfg.Domain), Title: d.Title, Started: time.Now(), Layout: layout,
 		},
 		Limits: Limits{Users: b.cfg.Policy.MaxParticipants, Pending: b.cfg.Policy.MaxPendingCalls},
 	}})
@@ -82,7 +82,7 @@ func (c *Conference) run(ctx context.Context) {
 	for _, e := range c.inbox.close() {
 		e.request.reply(answer{err: refuseEnded()})
 	}
-	c.log.Info("conference over")
+	c.log.Debug("conference over")
 }
 
 func (c *Conference) mix(ctx context.Context) {

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,6 +20,11 @@ func ValidName(name string) bool {
 	return !strings.ContainsFunc(name, func(r rune) bool {
 		return r == '/' || r == '@' || unicode.IsSpace(r) || !unicode.IsPrint(r)
 	})
+}
+
+// conferenceURI is the SIP URI of a conference; what cannot stand in a user part is escaped (RFC 3261 §19.1.2).
+func conferenceURI(name, domain string) string {
+	return "sip:" + strings.ReplaceAll(url.PathEscape(name), ":", "%3A") + "@" + domain
 }
 
 // cleanName is a display name without what cannot be shown, at most maxDisplayName characters long.

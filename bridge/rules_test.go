@@ -291,6 +291,11 @@ func TestNames(t *testing.T) {
 			t.Errorf("ValidName(%q) = %v, want %v", name, got, want)
 		}
 	}
+	for name, want := range map[string]string{"8001": "sip:8001@host", "Büro": "sip:B%C3%BCro@host", "a:b?c": "sip:a%3Ab%3Fc@host"} {
+		if got := conferenceURI(name, "host"); got != want {
+			t.Errorf("URI of %q = %q, want %q", name, got, want)
+		}
+	}
 	for in, want := range map[string]string{
 		"  Ada \t Lovelace\n": "Ada Lovelace", "\x1b[31mred": "[31mred", "\u202eevil": "evil", strings.Repeat("é", 99): strings.Repeat("é", 64),
 	} {
