@@ -61,6 +61,7 @@ type Bridge struct {
 	running     map[*Conference]bool   // and those whose legs still hang up
 	legs        ledger
 	tokens      map[string]*Leg
+	setups      map[SetupOf]Setup
 	changed     chan struct{} // closed at the next change of any conference; nil while nobody looks
 }
 
@@ -75,7 +76,7 @@ func New(cfg Config) *Bridge {
 	return &Bridge{
 		cfg: cfg, log: log, base: base, stop: stop,
 		conferences: map[string]*Conference{}, running: map[*Conference]bool{}, tokens: map[string]*Leg{},
-		legs: newLedger(),
+		legs: newLedger(), setups: map[SetupOf]Setup{},
 	}
 }
 

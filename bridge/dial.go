@@ -1,8 +1,10 @@
 package bridge
 
+import "time"
+
 // dialled makes the leg of a call out. Only the conference's goroutine calls it.
 func (c *Conference) dialled(call Call) *Leg {
-	leg := newLeg(c, call.Leg, call.User, JoinRequest{Kind: SIP})
+	leg := newLeg(c, call.Leg, call.User, JoinRequest{Kind: SIP, Method: DialedOut, Began: time.Now()})
 	c.legs[leg.id] = leg
 	c.bridge.mu.Lock()
 	c.bridge.enterLocked(leg)

@@ -25,6 +25,7 @@ type JoinRequest struct {
 	Method      JoiningMethod
 	Call        *CallInfo // of a SIP dialog
 	Source      string    // address of the far end, for limits and logs
+	Began       time.Time // when the far end's first message came; zero is unknown
 	Resume      string    // Leg.Token of an earlier leg of the same person, which this one replaces; "" for none
 	Actor       Actor
 }
@@ -141,6 +142,7 @@ func (b *Bridge) tryJoin(ctx context.Context, r JoinRequest) (*Leg, error) {
 			return nil, a.err
 		}
 		leg.setUser(a.user)
+		b.complete(leg, time.Now())
 		return leg, nil
 	case <-ctx.Done():
 		leg.Leave(Reason{Method: Failed, Text: "gave up"})

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"sync"
+	"time"
 
 	"tutti/mixer"
 	"tutti/mixer/plan"
@@ -15,21 +16,23 @@ type Leg struct {
 	id         plan.LegID
 	token      string
 	kind       LegKind
+	method     JoiningMethod
 	source     string
 	conference *Conference
 	done       chan struct{}
 
 	mu    sync.Mutex // guards the fields below, and that no stream is attached after Leave
 	user  UserID
-	actor Actor   // nil while the Dialer has not answered
-	hung  *Reason // told to hang up; only once
+	began time.Time // of the set-up; zero when it is complete, or its beginning unknown
+	actor Actor     // nil while the Dialer has not answered
+	hung  *Reason   // told to hang up; only once
 	left  bool
 }
 
 func newLeg(c *Conference, id plan.LegID, user UserID, r JoinRequest) *Leg {
 	return &Leg{
-		id: id, token: rand.Text(), kind: r.Kind, source: r.Source, conference: c, done: make(chan struct{}),
-		user: user, actor: r.Actor,
+		id: id, token: rand.Text(), kind: r.Kind, method: r.Method, source: r.Source, conference: c, done: make(chan struct{}),
+		user: user, began: r.Began, actor: r.Actor,
 	}
 }
 
@@ -69,6 +72,7 @@ func (l *Leg) Conference() *Conference { return l.conference }
 func (l *Leg) Attach(streams []mixer.Stream) ([]mixer.Inlet, error) {
 	inlets, err := l.attach(streams)
 	if err == nil {
+		l.conference.bridge.complete(l, time.Now()) // of a call out
 		l.conference.happened(mediaChanged{l.id, mediaOf(streams)}, mayLose)
 	}
 	return inlets, err

@@ -12,13 +12,14 @@ type Stats struct {
 	Conferences int
 	Legs        map[LegKind]int        // calls out that ring included
 	Pending     int                    // calls out that are not answered yet
+	Setup       map[SetupOf]Setup      // of all legs since the start
 	Media       map[string]mixer.Stats // by conference
 }
 
 // Stats counts what there is now.
 func (b *Bridge) Stats() Stats {
 	b.mu.Lock()
-	st := Stats{Legs: maps.Clone(b.legs.kinds), Media: map[string]mixer.Stats{}}
+	st := Stats{Legs: maps.Clone(b.legs.kinds), Setup: maps.Clone(b.setups), Media: map[string]mixer.Stats{}}
 	living := slices.Collect(maps.Values(b.conferences))
 	b.mu.Unlock()
 	for _, c := range living {

@@ -37,6 +37,9 @@ func TestPhoneDialsIn(t *testing.T) {
 		if r.Conference != "8001" || r.Entity != "sip:ann@example.org" || r.DisplayText != "Ann" || r.Number != "ann" || r.Call.CallID != p.callID {
 			t.Errorf("JoinRequest = %+v", r)
 		}
+		if r.Began.IsZero() {
+			t.Error("nobody knows when the INVITE came")
+		}
 		p.hangUp()
 		if got := l.story(); got != "attach(1) connected leave(departed,0)" {
 			t.Errorf("leg: %s", got)

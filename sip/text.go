@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
@@ -259,7 +260,7 @@ func (ua *UserAgent) joinRequest(r *transport.Request, conference, user string, 
 	}
 	j := bridge.JoinRequest{
 		Conference: conference, Kind: bridge.SIP, Method: bridge.DialedIn,
-		Source: r.Source().String(), DisplayText: clip(unquote(name)),
+		Source: r.Source().String(), DisplayText: clip(unquote(name)), Began: time.Now(),
 	}
 	if contact := r.Contact(); contact != nil {
 		j.Endpoint = contact.Address.String()

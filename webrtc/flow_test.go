@@ -58,7 +58,7 @@ func TestJoin(t *testing.T) {
 	if who.Leg != string(l.id) || who.Token != l.Token() {
 		t.Errorf("joined = %+v, want leg %s", who, l.id)
 	}
-	if l.request.DisplayText != "Ada" || l.request.Kind != bridge.WebRTC {
+	if l.request.DisplayText != "Ada" || l.request.Kind != bridge.WebRTC || l.request.Began.IsZero() {
 		t.Errorf("join request = %+v", l.request)
 	}
 

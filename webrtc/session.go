@@ -88,7 +88,7 @@ func (e *Endpoint) newSession(ctx context.Context, k *socket, o *offer) (*sessio
 		sock:     k,
 		hold:     true,
 	}
-	s.request.Actor = s
+	s.request.Actor, s.request.Began = s, time.Now()
 	peer, err := e.newPeer(k.source, s.candidate)
 	if err != nil {
 		return nil, "", err

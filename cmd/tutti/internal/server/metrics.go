@@ -37,6 +37,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	peers, pending := c.browsers.Count()
 	w.gauge("webrtc_peers", "PeerConnections, those that are still set up included.", float64(peers))
 	w.gauge("webrtc_peers_pending", "PeerConnections that are still set up.", float64(pending))
+	for of, setup := range st.Setup {
+		w.with("kind", string(of.Kind), "method", string(of.Method)).setup(setup)
+	}
 	for name, media := range st.Media {
 		w.with("conference", name).media(media)
 	}
@@ -61,13 +64,29 @@ func (w writer) counter(name, help string, v float64, labels ...string) {
 	w.put(prometheus.CounterValue, name, help, v, labels)
 }
 
+// setup is how long it took legs to get in.
+func (w writer) setup(s bridge.Setup) {
+	buckets := make(map[float64]uint64, len(s.Buckets))
+	for i, bound := range bridge.SetupBounds() {
+		buckets[bound.Seconds()] = s.Buckets[i]
+	}
+	desc, values := w.desc("setup_seconds", "From the first message of a leg, or the start of a call out, to its membership.", nil)
+	w.out <- prometheus.MustNewConstHistogram(desc, s.Count, s.Sum.Seconds(), buckets, values...)
+}
+
 func (w writer) put(kind prometheus.ValueType, name, help string, v float64, labels []string) {
+	desc, values := w.desc(name, help, labels)
+	w.out <- prometheus.MustNewConstMetric(desc, kind, v, values...)
+}
+
+// desc describes a metric that has the writer's labels and more, whose values it returns.
+func (w writer) desc(name, help string, labels []string) (*prometheus.Desc, []string) {
 	all := append(append([]string(nil), w.labels...), labels...)
 	names, values := make([]string, 0, len(all)/2), make([]string, 0, len(all)/2)
 	for i := 0; i+1 < len(all); i += 2 {
 		names, values = append(names, all[i]), append(values, all[i+1])
 	}
-	w.out <- prometheus.MustNewConstMetric(prometheus.NewDesc("tutti_"+name, help, names, nil), kind, v, values...)
+	return prometheus.NewDesc("tutti_"+name, help, names, nil), values
 }
 
 // media is one conference's mixer.
