@@ -117,10 +117,10 @@ func (m *Mixer) publish() {
 // end says BYE to all.
 func (m *Mixer) end() {
 	m.now = time.Now()
-	m.takeOver()
 	m.mu.Lock()
 	m.ended = true
 	m.mu.Unlock()
+	m.takeOver()
 	for _, s := range slices.Clone(m.streams) {
 		m.leave(s)
 	}

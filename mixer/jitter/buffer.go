@@ -12,6 +12,7 @@ const (
 	maxPayload = 1500                   // octets of one payload; longer ones are refused
 	maxDelay   = 300 * time.Millisecond // sound held at most; what is older is dropped
 	maxPause   = 400 * time.Millisecond // a packet that wants to wait longer has a new clock
+	maxStep    = 200 * time.Millisecond // a larger step of the clock is a jump of the source
 	maxFrame   = 120 * time.Millisecond // sound in one packet
 	tick       = 20 * time.Millisecond
 )
@@ -201,10 +202,11 @@ func (b *Buffer) leadLocked(k Kind, ts int64) {
 	}
 }
 
-// moveLocked sets the clock by another way than playing; what the leads said is said about the new clock.
+// moveLocked sets the clock by another way than playing. What the leads said is said about the new clock, unless the
+// source has jumped: then they say nothing.
 func (b *Buffer) moveLocked(clock int64) {
 	d := b.clock - clock
-	if d > b.units(2*time.Second) || -d > b.units(2*time.Second) {
+	if limit := b.units(maxStep); d > limit || -d > limit {
 		b.leads.reset()
 	}
 	b.leads.shift(d)
