@@ -126,6 +126,77 @@ func (b *bridge) get(path string, into any) {
 	}
 }
 
+// state is a conference as operators see it; nil where there is none.
+func (b *bridge) state(conference string) *conferenceState {
+	b.t.Helper()
+	out, err := b.try("conference", "show", conference, "--output", "json")
+	if err != nil {
+		return nil
+	}
+	var s conferenceState
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		b.t.Fatalf("%v in %s", err, out)
+	}
+	return &s
+}
+
+// waitFor waits until so many are in a conference.
+func (b *bridge) waitFor(conference string, users int) *conferenceState {
+	b.t.Helper()
+	var s *conferenceState
+	eventually(b.t, 15*time.Second, fmt.Sprintf("%d in %s", users, conference), func() bool {
+		s = b.state(conference)
+		return users == 0 && s == nil || s != nil && len(s.Users) == users
+	})
+	return s
+}
+
+// conferenceState is the part of docs/protocol.md that tests look at.
+type conferenceState struct {
+	Conference struct{ Name, Layout string }
+	Users      map[string]struct {
+		Name      string
+		Number    string
+		Muted     bool
+		Speaking  bool
+		Endpoints map[string]struct {
+			Kind, Status, Reason string
+			Media                map[string]struct{ Type, Status, Codec, Content string }
+		}
+	}
+}
+
+// user is the id of who is called name.
+func (s *conferenceState) user(name string) string {
+	for id, u := range s.Users {
+		if u.Name == name {
+			return id
+		}
+	}
+	return ""
+}
+
+// metrics is what Prometheus would be told of the bridge.
+func (b *bridge) metrics() string {
+	b.t.Helper()
+	r, err := http.Get(b.http + "/metrics")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "tutti_") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
 // stop ends the bridge as systemd would; it has ten seconds.
 func (b *bridge) stop() {
 	if b.cmd.ProcessState != nil {

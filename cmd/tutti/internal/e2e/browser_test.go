@@ -58,7 +58,7 @@ func newBrowser(t testing.TB, o browserOptions) *browser {
 	dir := t.TempDir()
 	if o.tone > 0 {
 		file := filepath.Join(dir, "microphone.wav")
-		tone(48000, o.tone, -14, 20).pulsed(0.6, 1).write(t, file)
+		tone(48000, o.tone, -14, 20).pulsed(0.6, 1).write(t, file, 1)
 		params["audio"] = file
 	}
 	if o.colour != "" {

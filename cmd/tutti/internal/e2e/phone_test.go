@@ -30,6 +30,8 @@ type phoneOptions struct {
 // phone is a running baresip.
 type phone struct {
 	t      testing.TB
+	name   string
+	shots  int // snapshots taken
 	dir    string
 	port   int
 	cmd    *exec.Cmd
@@ -48,17 +50,24 @@ type phoneEvent struct {
 	Param string `json:"param"`
 }
 
-var sampleRates = map[string]int{"PCMU": 8000, "PCMA": 8000, "G722": 16000, "opus": 48000}
+// phoneCodecs is how baresip calls a codec, and the sound that it wants for it.
+var phoneCodecs = map[string]struct {
+	account        string
+	rate, channels int
+}{
+	"PCMU": {"PCMU/8000/1", 8000, 1}, "PCMA": {"PCMA/8000/1", 8000, 1}, "G722": {"G722/16000/1", 16000, 1}, "opus": {"opus/48000/2", 48000, 2},
+}
 
 // newPhone starts a baresip on loopback that belongs to the bridge's domain.
 func newPhone(t testing.TB, b *bridge, o phoneOptions) *phone {
 	t.Helper()
-	p := &phone{t: t, dir: t.TempDir(), events: make(chan phoneEvent, 256)}
+	p := &phone{t: t, name: o.name, dir: t.TempDir(), events: make(chan phoneEvent, 256)}
 	p.port = freePort(t)
 	control := freePort(t)
 	p.configure(b, o, control)
 	p.ear = newEar(t)
 	p.cmd = exec.Command("baresip", "-f", p.dir, "-v")
+	p.cmd.Dir = p.dir // snapshots lie there
 	p.cmd.Env = append(os.Environ(), "PULSE_SERVER="+p.ear.server)
 	p.cmd.Stdout = &lockedWriter{&p.mu, &p.log}
 	p.cmd.Stderr = p.cmd.Stdout
@@ -78,9 +87,9 @@ func newPhone(t testing.TB, b *bridge, o phoneOptions) *phone {
 }
 
 func (p *phone) configure(b *bridge, o phoneOptions, control int) {
-	rate := sampleRates[o.codec]
+	c := phoneCodecs[o.codec]
 	source := filepath.Join(p.dir, "source.wav")
-	tone(rate, o.tone, -20, 120).write(p.t, source)
+	tone(c.rate, o.tone, -20, 120).write(p.t, source, c.channels)
 	config := fmt.Sprintf(`sip_listen 127.0.0.1:%d
 net_interface 127.0.0.1
 module_path /usr/lib/baresip/modules
@@ -108,7 +117,7 @@ call_max_calls 4
 	if o.video != "" {
 		config += p.camera(o)
 	}
-	account := fmt.Sprintf("<sip:%s@%s;transport=%s>;audio_codecs=%s", o.name, b.sip, or(o.transport, "udp"), o.codec)
+	account := fmt.Sprintf("<sip:%s@%s;transport=%s>;audio_codecs=%s", o.name, b.sip, or(o.transport, "udp"), c.account)
 	if o.video != "" {
 		account += ";video_codecs=" + o.video
 	}

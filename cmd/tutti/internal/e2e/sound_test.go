@@ -42,13 +42,21 @@ func (s sound) last(seconds float64) sound {
 
 func (s sound) seconds() float64 { return float64(len(s.samples)) / float64(s.rate) }
 
-// level is how loud one frequency is, dBFS of a sine, by the Goertzel algorithm over the whole sound.
+// level is how loud one frequency is, dBFS of a sine: the mean power of frames of 40 ms, so that a shift in time, which a jitter
+// buffer makes, does not count as a loss of level.
 func (s sound) level(hz float64) float64 {
-	if len(s.samples) == 0 {
-		return math.Inf(-1)
+	n, sum, frames := s.rate/25, 0.0, 0
+	for at := 0; at+n <= len(s.samples); at += n {
+		a := (sound{s.rate, s.samples[at : at+n]}).amplitude(hz)
+		sum += a * a
+		frames++
 	}
-	w := 2 * math.Pi * hz / float64(s.rate)
-	c := 2 * math.Cos(w)
+	return 10 * math.Log10(max(sum/float64(max(frames, 1)), 1e-12))
+}
+
+// amplitude is that of one frequency in the whole sound, 1 for a full-scale sine, by the Goertzel algorithm.
+func (s sound) amplitude(hz float64) float64 {
+	c := 2 * math.Cos(2*math.Pi*hz/float64(s.rate))
 	var s1, s2 float64
 	for i, v := range s.samples {
 		// A Hann window keeps strong neighbours out of the measurement.
@@ -56,40 +64,42 @@ func (s sound) level(hz float64) float64 {
 		s0 := h*float64(v) + c*s1 - s2
 		s2, s1 = s1, s0
 	}
-	power := s1*s1 + s2*s2 - c*s1*s2
-	amplitude := 2 * math.Sqrt(max(power, 1e-9)) / float64(len(s.samples))
-	return 20 * math.Log10(amplitude/32767)
+	return 2 * math.Sqrt(max(s1*s1+s2*s2-c*s1*s2, 0)) / float64(len(s.samples)) / 32767
 }
 
 // gaps counts frames of 20 ms in which a tone that should be steady is more than 20 dB below its level in the whole.
 func (s sound) gaps(hz float64) int {
 	whole, n, gaps := s.level(hz), s.rate/50, 0
 	for at := 0; at+n <= len(s.samples); at += n {
-		if (sound{s.rate, s.samples[at : at+n]}).level(hz) < whole-20 {
+		if 20*math.Log10(max((sound{s.rate, s.samples[at : at+n]}).amplitude(hz), 1e-6)) < whole-20 {
 			gaps++
 		}
 	}
 	return gaps
 }
 
-func (s sound) write(t testing.TB, file string) {
+// write makes a WAV file with the same sound on every channel.
+func (s sound) write(t testing.TB, file string, channels int) {
 	t.Helper()
-	data := make([]byte, 44+2*len(s.samples))
+	frame := 2 * channels
+	data := make([]byte, 44+frame*len(s.samples))
 	le := binary.LittleEndian
 	copy(data, "RIFF")
-	le.PutUint32(data[4:], uint32(36+2*len(s.samples)))
+	le.PutUint32(data[4:], uint32(len(data)-8))
 	copy(data[8:], "WAVEfmt ")
 	le.PutUint32(data[16:], 16)
 	le.PutUint16(data[20:], 1) // PCM
-	le.PutUint16(data[22:], 1) // mono
+	le.PutUint16(data[22:], uint16(channels))
 	le.PutUint32(data[24:], uint32(s.rate))
-	le.PutUint32(data[28:], uint32(2*s.rate))
-	le.PutUint16(data[32:], 2)
+	le.PutUint32(data[28:], uint32(frame*s.rate))
+	le.PutUint16(data[32:], uint16(frame))
 	le.PutUint16(data[34:], 16)
 	copy(data[36:], "data")
-	le.PutUint32(data[40:], uint32(2*len(s.samples)))
+	le.PutUint32(data[40:], uint32(len(data)-44))
 	for i, v := range s.samples {
-		le.PutUint16(data[44+2*i:], uint16(v))
+		for c := range channels {
+			le.PutUint16(data[44+frame*i+2*c:], uint16(v))
+		}
 	}
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)

@@ -7,27 +7,36 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// eventually asks until the answer is yes. It is for events of other processes that only can be asked for.
-func eventually(t testing.TB, limit time.Duration, what string, yes func() bool) {
+// eventually asks until the answer is yes. It is for events of other processes that only can be asked for. otherwise is done
+// before the test fails.
+func eventually(t testing.TB, limit time.Duration, what string, yes func() bool, otherwise ...func()) {
 	t.Helper()
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
+	deadline := time.Now().Add(limit)
 	for !yes() {
-		select {
-		case <-deadline.C:
+		if time.Now().After(deadline) {
+			for _, do := range otherwise {
+				do()
+			}
 			t.Fatalf("%s: not within %v", what, limit)
-		case <-tick.C:
 		}
+		pause()
 	}
 }
+
+// pause is the time between two questions to another process.
+func pause() { time.Sleep(50 * time.Millisecond) }
+
+func join(words []string) string { return strings.Join(words, ", ") }
+
+func contains(words []string, word string) bool { return slices.Contains(words, word) }
 
 // freePort is a port that nobody has now, UDP and TCP.
 func freePort(t testing.TB) int {
