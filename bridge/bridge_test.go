@@ -282,7 +282,7 @@ func TestWatchersSeeTheLatest(t *testing.T) {
 			t.Fatalf("first: %v, %v", prev, cur)
 		}
 		for i := range 500 { // nobody looks; nobody is held up
-			if err := ada.Do(t.Context(), Mute{On: i%2 == 0}); err != nil {
+			if err := ada.conference.do(t.Context(), by(ada.User()), Mute{On: i%2 == 0}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -392,6 +392,28 @@ func TestInboxIsBounded(t *testing.T) {
 	if put(mustKeep) != RuleEnded {
 		t.Error("a closed inbox takes more")
 	}
+}
+
+func TestHasteIsBraked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ada, _ := enter(t, open(t, Config{}), "8001", "Ada")
+		ask := func(times int) (done int) {
+			for i := range times {
+				if ada.Do(t.Context(), Hand{On: i%2 == 0}) == nil {
+					done++
+				}
+			}
+			return done
+		}
+		if n := ask(100); n != paceBurst {
+			t.Errorf("%d of 100 at once, want %d", n, paceBurst)
+		}
+		time.Sleep(time.Second)
+		if n := ask(100); n != 10 {
+			t.Errorf("%d a second later, want 10", n)
+		}
+		ada.Leave(Reason{})
+	})
 }
 
 // A thousand legs that come and go leave no goroutine and no memory behind.

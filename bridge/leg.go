@@ -27,6 +27,7 @@ type Leg struct {
 	actor Actor     // nil while the Dialer has not answered
 	hung  *Reason   // told to hang up; only once
 	left  bool
+	pace  pace
 }
 
 func newLeg(c *Conference, id plan.LegID, user UserID, r JoinRequest) *Leg {
@@ -176,8 +177,19 @@ func (l *Leg) finish() bool {
 func (l *Leg) Done() <-chan struct{} { return l.done }
 
 // Do carries out a command on behalf of the leg's user: mute self, chat, dial. The error is a *Refusal or the end of ctx.
+//
+// Who asks for more than a person can (a burst of 40, then 10 a second) is told to wait.
 func (l *Leg) Do(ctx context.Context, command Command) error {
+	if !l.mayAsk(time.Now()) {
+		return refuseHaste()
+	}
 	return l.conference.do(ctx, Caller{User: l.User()}, command)
+}
+
+func (l *Leg) mayAsk(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pace.take(now)
 }
 
 // Dial calls target into the conference on behalf of the leg's user, and says as whom the roster shows it.

@@ -107,6 +107,10 @@ func refuseBusy() *Refusal {
 	return refuse(RuleBusy, "too many commands wait for this conference; try again")
 }
 
+func refuseHaste() *Refusal {
+	return refuse(RuleBusy, "too many commands in a short time; wait a moment")
+}
+
 func refuseLimit(what string, limit int) *Refusal {
 	return refuse(RuleLimit, "there are already %d %s, which is the limit", limit, what)
 }
