@@ -24,6 +24,7 @@ type sender struct {
 	control netip.AddrPort
 	mux     bool       // RTCP leaves by the RTP socket
 	keys    [2]*sealer // by component; never nil
+	history history
 	plain   []byte
 	sealed  []byte
 }
@@ -47,10 +48,12 @@ func (s *sender) aim(media, control netip.AddrPort, mux bool) {
 	s.media, s.control, s.mux = media, control, mux
 }
 
-func (s *sender) allow(sends bool) {
+// allow says whether RTP may be sent, and whether it is kept for retransmission.
+func (s *sender) allow(sends, repair bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sends = sends
+	s.history.enable(repair)
 }
 
 // WriteRTP sends one packet to the far end (mixer.Wire). It borrows both, never blocks and allocates nothing.
@@ -69,6 +72,7 @@ func (t *Transport) WriteRTP(h *rtp.Header, payload []byte) error {
 		return errTooLong
 	}
 	n += copy(s.plain[n:], payload)
+	s.history.keep(h.SequenceNumber, s.plain[:n])
 	p, err := s.keys[mediaComponent].sealRTP(s.sealed, s.plain[:n])
 	if err != nil {
 		return err

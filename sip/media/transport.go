@@ -129,6 +129,8 @@ func (t *Transport) applyHolding(m *offer.Media, peer netip.Addr) (old []*associ
 	}
 	t.in.mux = m.Mux
 	t.in.receiving = m.Direction.Receives()
+	t.in.repair = m.Kind == mixer.Video && m.Feedback.NACK
+	t.in.reduced = m.Reduced
 	t.in.accepts = [128]bool{}
 	for _, p := range m.Accepted {
 		t.in.accepts[p.Type&127] = true
@@ -136,7 +138,7 @@ func (t *Transport) applyHolding(m *offer.Media, peer netip.Addr) (old []*associ
 	t.in.media.describe(reachable(m.RTP, peer))
 	t.in.control.describe(reachable(m.RTCP, peer))
 	t.aimLocked()
-	t.out.allow(m.Send != nil)
+	t.out.allow(m.Send != nil, t.in.repair)
 	return old, nil
 }
 
@@ -202,6 +204,7 @@ type buffers struct {
 	wire   []byte // what came
 	clear  []byte // what it decrypts to
 	header rtp.Header
+	nack   []byte // RTCP that asks for what is missing
 }
 
 // receive takes one datagram: RTP, RTCP or something else, told apart as RFC 7983 §7 and RFC 5761 §4 say.
@@ -225,6 +228,9 @@ func (t *Transport) receive(b *buffers, n int, from netip.AddrPort, control bool
 
 func (t *Transport) receiveRTP(b *buffers, p []byte, from netip.AddrPort, now time.Time) {
 	data, ok := t.admitRTP(b, p, from, now)
+	if len(b.nack) > 0 {
+		_ = t.WriteRTCP(b.nack) // a request that is lost is made again
+	}
 	if !ok {
 		return
 	}
@@ -233,8 +239,9 @@ func (t *Transport) receiveRTP(b *buffers, p []byte, from netip.AddrPort, now ti
 	}
 }
 
-// admitRTP returns the packet in the clear if it is of our far end and wanted.
+// admitRTP returns the packet in the clear if it is of our far end and wanted; b.nack is what is to be sent for it.
 func (t *Transport) admitRTP(b *buffers, p []byte, from netip.AddrPort, now time.Time) ([]byte, bool) {
+	b.nack = b.nack[:0]
 	if _, err := b.header.Unmarshal(p); err != nil || len(p) < 12 {
 		t.counts.Invalid.Add(1)
 		return nil, false
@@ -258,6 +265,11 @@ func (t *Transport) admitRTP(b *buffers, p []byte, from netip.AddrPort, now time
 	if target != t.in.media.target() {
 		t.aimLocked()
 	}
+	if t.in.receiving && t.in.repair {
+		if lost := t.in.gaps.see(b.header.SSRC, b.header.SequenceNumber, now); len(lost) > 0 {
+			b.nack = appendNACK(b.nack, t.in.reduced, t.ssrc, b.header.SSRC, lost)
+		}
+	}
 	return data, t.in.receiving
 }
 
@@ -266,6 +278,7 @@ func (t *Transport) receiveRTCP(b *buffers, p []byte, from netip.AddrPort, contr
 	if !ok {
 		return
 	}
+	t.resend(data)
 	if inlet := t.inlet.Load(); inlet != nil {
 		(*inlet).ReceiveRTCP(mixer.Packet{Data: data, At: now})
 	}
@@ -302,6 +315,9 @@ type receiver struct {
 	accepts   [128]bool // payload types agreed
 	media     latch
 	control   latch
+	repair    bool // NACK was agreed
+	reduced   bool // RTCP may be reduced in size
+	gaps      gaps
 	keys      [2]*opener      // by component; never nil
 	links     [2]*association // by component; nil where there is no DTLS
 }
@@ -314,5 +330,5 @@ func (t *Transport) pause() {
 	t.in.accepts = [128]bool{}
 	t.in.media, t.in.control = latch{}, latch{}
 	t.aimLocked()
-	t.out.allow(false)
+	t.out.allow(false, false)
 }
