@@ -45,18 +45,35 @@ func (p *Peer) receive(t *pion.TrackRemote, r *pion.RTPReceiver) {
 // receiveRTP reads packets until the track ends. Retransmissions come in their original form (RFC 4588 is undone by pion).
 func (l *line) receiveRTP(t *pion.TrackRemote) {
 	buffer := make([]byte, packetSize)
+	seen := new(history)
 	for {
-		n, _, err := t.Read(buffer)
+		n, attributes, err := t.Read(buffer)
 		switch {
 		case errors.Is(err, pion.ErrCodecNotFound):
 			continue // a payload type that was not agreed
 		case err != nil:
 			return
 		}
+		repeated := attributes.Get(pion.AttributeRtxSsrc) != nil
+		if n < 4 || !seen.add(binary.BigEndian.Uint16(buffer[2:])) && repeated {
+			continue
+		}
 		if in := l.inlet.Load(); in != nil {
 			(*in).ReceiveRTP(mixer.Packet{Data: buffer[:n], At: time.Now(), RID: t.RID()})
 		}
 	}
+}
+
+// history remembers the sequence numbers of late. Browsers probe for bandwidth by sending again, by RTX, what has arrived
+// already: that is not to reach the mixer, which would take it for duplicates on the path.
+type history [1024]uint32 // sequence number + 1 at its remainder; 0 is none
+
+// add says whether the number is new.
+func (h *history) add(seq uint16) bool {
+	slot := &h[int(seq)%len(h)]
+	fresh := *slot != uint32(seq)+1
+	*slot = uint32(seq) + 1
+	return fresh
 }
 
 // receiveRTCP reads what the far end says about its own stream: SR, SDES, BYE. pion splits compounds, so packets come one by one.
