@@ -77,7 +77,10 @@ type Buffer struct {
 	frame   int64 // timestamp units of the last packet whose length is known
 
 	leads  leads
-	excess int64 // timestamp units of delay that nobody needs
+	excess int64 // timestamp units of delay that nobody needs; negative: of delay that is missing
+	fec    bool  // a packet restores the one before it, when both are held
+	loss   float64
+	ahead  int64 // timestamp units by which packets are to come early, for fec
 	stats  Stats
 }
 
@@ -194,11 +197,33 @@ func (b *Buffer) leadLocked(k Kind, ts int64) {
 	if !b.started || k == Event {
 		return
 	}
-	if b.leads.add(ts - b.clock) {
-		b.excess = max(0, b.leads.low())
-		if late := b.leads.late(); late >= tooLate {
+	if b.leads.add(ts-b.clock, b.ahead) {
+		b.excess = max(0, b.leads.low()-b.ahead)
+		if b.leads.below(b.ahead) >= tooLate {
 			b.excess = -b.units(tick)
 		}
+	}
+}
+
+// Shares of packets lost, from which on and up to which a tick is held so that FEC has something to work with.
+const (
+	lossy    = 0.03
+	lossless = 0.005
+	lossSpan = 128 // packets that the average is over
+)
+
+// lossLocked notes how many packets were lost before one that came.
+func (b *Buffer) lossLocked(lost int64) {
+	b.stats.Lost += uint64(lost)
+	for range min(lost, lossSpan) {
+		b.loss += (1 - b.loss) / lossSpan
+	}
+	b.loss -= b.loss / lossSpan
+	switch {
+	case b.fec && b.loss > lossy:
+		b.ahead = b.units(tick)
+	case b.loss < lossless || !b.fec:
+		b.ahead = 0
 	}
 }
 
@@ -230,12 +255,12 @@ const (
 
 func (l *leads) reset() { l.n, l.at = 0, 0 }
 
-// add says whether it is time to look at low and late.
-func (l *leads) add(lead int64) bool {
+// add says whether it is time to look at low and below.
+func (l *leads) add(lead, need int64) bool {
 	l.ring[l.at] = lead
 	l.at = (l.at + 1) % window
 	l.n = min(l.n+1, window)
-	return l.n == window && l.at%judged == 0 || lead < 0 && l.n >= judged
+	return l.n == window && l.at%judged == 0 || lead < need && l.n >= judged
 }
 
 // low is the lead that almost all packets have.
@@ -248,14 +273,15 @@ func (l *leads) low() int64 {
 	return l.sort[spare]
 }
 
-func (l *leads) late() int {
-	late := 0
+// below counts the packets that came later than they should.
+func (l *leads) below(need int64) int {
+	n := 0
 	for _, lead := range l.ring[:l.n] {
-		if lead < 0 {
-			late++
+		if lead < need {
+			n++
 		}
 	}
-	return late
+	return n
 }
 
 func (l *leads) shift(d int64) {

@@ -7,7 +7,7 @@
 // next tick. When a packet is not there in time, the gap is concealed and the packet is played when it comes, so the
 // delay has grown at once by just what was missing. Each packet tells by its lead (how long before its turn it came) what the
 // delay is good for; when almost all leads of the last seconds exceed a tick, one tick of delay is taken back, in a pause
-// if there is one. So a clean network holds nothing beyond the tick, and a clock that drifts against ours is followed too.
+// if there is one. So a clean network holds nothing beyond the tick (a lossy one holds one, where packets carry a copy of the one before), and a clock that drifts against ours is followed too.
 //
 // The design with a fixed target computed from a histogram of arrival times lost: it needs the arrival clock and the
 // tick to agree, and is slower to grow.

@@ -58,12 +58,15 @@ type cold struct {
 // NewReader reads buf with the given decoders.
 func NewReader(buf *Buffer, decoders []Decoder) *Reader {
 	r := &Reader{buf: buf, level: NoLevel, quiet: true}
-	rate := 8000
+	rate, fec := 8000, false
 	for i := range decoders {
 		d := &decoders[i]
 		r.decoders[d.Type&127] = d
 		rate = max(rate, d.Rate)
+		_, recovers := d.Decoder.(codec.Recoverer)
+		fec = fec || recovers
 	}
+	buf.useFEC(fec)
 	r.pcm = make([]int16, samples(codec.MaxPTime+3*tick, rate))
 	return r
 }

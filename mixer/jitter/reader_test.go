@@ -405,6 +405,30 @@ func TestBadNetworks(t *testing.T) {
 	}
 }
 
+// Packets that carry a copy of the one before are of use only when both are held: a lossy network gets a tick of delay.
+func TestFECIsGivenTimeToWork(t *testing.T) {
+	for name, tt := range map[string]struct {
+		loss float64
+		held bool
+	}{"clean": {0, false}, "1 of 200": {0.005, false}, "1 of 10": {0.1, true}} {
+		b, r := newPair(withFEC{})
+		n := &relay{rnd: rand.New(rand.NewPCG(5, 6)), loss: tt.loss}
+		var c counter
+		run(n, b, r, &c, 30)
+		s := b.Stats()
+		recovered := float64(s.Recovered) / float64(max(s.Lost, 1))
+		t.Logf("%s: %+v", name, s)
+		if held := s.Delay >= 20*time.Millisecond; held != tt.held || tt.held && recovered < 0.6 {
+			t.Errorf("%s: delay %v, %.2f of the lost packets restored", name, s.Delay, recovered)
+		}
+		n.loss = 0
+		run(n, b, r, &c, 60)
+		if s := b.Stats(); s.Delay > 0 {
+			t.Errorf("%s: delay %v after a minute without loss", name, s.Delay)
+		}
+	}
+}
+
 func TestDelayShrinksWhenTheNetworkCalms(t *testing.T) {
 	b, r := newPair(pcm16{})
 	bad := &relay{rnd: rand.New(rand.NewPCG(3, 4)), jitter: 100 * time.Millisecond}

@@ -80,6 +80,7 @@ func (b *Buffer) presentLocked(s *slot, t *taken) verdict {
 	t.Payload = payload
 	s.present = false
 	b.next++
+	b.lossLocked(0)
 	return play
 }
 
@@ -93,7 +94,7 @@ func (b *Buffer) missingLocked(t *taken) verdict {
 	m := s.seq
 	d := s.ts - b.clock
 	if !b.started || s.Kind == Event || d <= 0 || d > b.units(maxPause) {
-		b.stats.Lost += uint64(m - b.next)
+		b.lossLocked(m - b.next)
 		b.next = m
 		return empty
 	}
@@ -120,7 +121,7 @@ func (b *Buffer) trimLocked() {
 			}
 			return
 		}
-		b.stats.Lost += uint64(s.seq - b.next)
+		b.lossLocked(s.seq - b.next)
 		b.stats.Overflow++
 		s.present = false
 		b.next = s.seq + 1
@@ -167,8 +168,15 @@ func (b *Buffer) recovered(units int64) {
 	}
 	b.clock += units
 	b.stats.Recovered++
-	b.stats.Lost++
+	b.lossLocked(1)
 	b.next++
+}
+
+// useFEC says that packets can restore the ones before them.
+func (b *Buffer) useFEC(yes bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fec = yes
 }
 
 // front is the payload type of the first packet with sound.
