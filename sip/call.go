@@ -249,7 +249,7 @@ func (c *call) free(r bridge.Reason) {
 	if c.leg != nil {
 		c.leg.Leave(r)
 		c.leg = nil
-		c.log.Info("call ended", "why", r.Text, "method", r.Method, "code", r.Code, "duration", time.Since(c.started).Round(time.Second))
+		c.log.Debug("call ended", "why", r.Text, "method", r.Method, "code", r.Code, "duration", time.Since(c.started).Round(time.Second))
 	}
 	if c.session != nil {
 		c.session.Close()
@@ -288,7 +288,8 @@ func (c *call) enterConference() {
 	}
 	c.leg = l
 	c.started = time.Now()
-	c.log.Info("call joined", "entity", c.join.Entity, "name", c.join.DisplayText, "method", c.join.Method)
+	// The bridge has its line about who joined and left; ours is for who looks for a Call-ID.
+	c.log.Debug("call joined", "entity", c.join.Entity, "name", c.join.DisplayText, "method", c.join.Method)
 	if c.attach() {
 		c.leg.SetStatus(c.status())
 	}
@@ -319,7 +320,7 @@ func (c *call) reattach() {
 	}
 	if held := c.session.Held(); held != c.onHold {
 		c.leg.SetStatus(c.status())
-		c.log.Info("hold", "on", held)
+		c.log.Debug("hold", "on", held)
 	}
 }
 
