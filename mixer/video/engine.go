@@ -51,6 +51,7 @@ type Engine struct {
 	log   *slog.Logger
 	count counters
 	ids   atomic.Uint64 // of classes
+	wake  chan struct{} // something changed; heard while nobody looks
 
 	mu      sync.Mutex // guards the fields below
 	sources map[sourceKey]*Source
@@ -90,7 +91,7 @@ func keyOf(leg plan.LegID, content plan.Content) sourceKey {
 func New(cfg Config) *Engine {
 	cfg = cfg.withDefaults()
 	return &Engine{
-		cfg: cfg, log: cfg.Logger,
+		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1),
 		sources: map[sourceKey]*Source{}, viewers: map[*Viewer]struct{}{}, shown: map[sourceKey]*Source{},
 	}
 }
@@ -98,19 +99,16 @@ func New(cfg Config) *Engine {
 // SetScenes says who sees what from the next frame on. The scenes must not be changed after. A viewer that no scene
 // names is sent nothing; one that several name sees the first.
 func (e *Engine) SetScenes(scenes []plan.Scene) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.scenes, e.dirty = scenes, true
+	e.touch(func() { e.scenes = scenes })
 }
 
 // Run composes and encodes until ctx ends, then returns its cause. It returns after all goroutines of the engine, and
 // with them every call to a Sink, have ended. It may be called once.
 func (e *Engine) Run(ctx context.Context) error {
-	art, err := canvas.NewArt()
-	if err != nil {
+	var err error
+	if e.art, err = canvas.NewArt(); err != nil {
 		return fmt.Errorf("video: %w", err)
 	}
-	e.art = art
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -121,22 +119,35 @@ func (e *Engine) Run(ctx context.Context) error {
 	next := epoch
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var wake <-chan struct{} // nil while the frame clock runs
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-wake:
+			next = time.Now()
 		case <-timer.C:
 		}
 		e.step(ctx, &wg, next, next.Sub(epoch))
-		next = next.Add(period)
-		if behind := time.Since(next); behind > 0 {
-			// A frame that is late is left out, never made up for in a burst.
-			skip := int64(behind/period) + 1
-			e.count.late.Add(uint64(skip))
-			next = next.Add(time.Duration(skip) * period)
+		if len(e.plan.classes) == 0 {
+			wake = e.wake // nobody looks: the clock stands still
+			continue
 		}
+		wake = nil
+		next = e.nextFrame(next, period)
 		timer.Reset(time.Until(next))
 	}
+}
+
+// nextFrame is when the frame after the one of last is due. One that is late is left out, never made up for in a burst.
+func (e *Engine) nextFrame(last time.Time, period time.Duration) time.Time {
+	next := last.Add(period)
+	if behind := time.Since(next); behind > 0 {
+		skip := int64(behind/period) + 1
+		e.count.late.Add(uint64(skip))
+		next = next.Add(time.Duration(skip) * period)
+	}
+	return next
 }
 
 // step makes the frame of now; pts is its time since Run began.
@@ -189,7 +200,11 @@ func (e *Engine) Picture(leg plan.LegID, content plan.Content) *canvas.Picture {
 // touch tells the step that something changed.
 func (e *Engine) touch(change func()) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	change()
 	e.dirty = true
+	e.mu.Unlock()
+	select {
+	case e.wake <- struct{}{}:
+	default: // it is told already
+	}
 }

@@ -257,3 +257,32 @@ func TestKeyFramesAreCoalesced(t *testing.T) {
 		s.end()
 	})
 }
+
+// TestClockStandsStillWhileNobodyLooks: a conference of phones without video costs no frame.
+func TestClockStandsStillWhileNobodyLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		cam := s.camera("a", red)
+		play(time.Minute, cam)
+		if st := s.engine.Stats(); st.Frames > 5 || st.Late != 0 {
+			t.Errorf("%d frames, %d late while nobody looked", st.Frames, st.Late)
+		}
+		see := s.watch(tile("a"))
+		play(time.Second, cam)
+		s.engine.SetScenes(nil)
+		play(time.Minute, cam)
+		before, _ := see.count()
+		s.engine.SetScenes(scene(plan.Grid, []plan.LegID{"v"}, tile("a")))
+		play(time.Second, cam)
+		if after, _ := see.count(); after-before < 24 {
+			t.Errorf("%d frames in the second after it looked away, want 25", after-before)
+		}
+		if st := s.engine.Stats(); st.Frames > 65 || st.Late != 0 {
+			t.Errorf("%d frames, %d late for 2 s of looking", st.Frames, st.Late)
+		}
+		if d := see.timestamps[len(see.timestamps)-1] - see.timestamps[0]; d < 62*90000-7200 || d > 63*90000 {
+			t.Errorf("timestamps cover %d ticks of 62 s", d)
+		}
+		s.end()
+	})
+}

@@ -2,7 +2,7 @@ package canvas
 
 import (
 	"fmt"
-	"image/color"
+	"hash/fnv"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gomedium"
@@ -10,24 +10,26 @@ import (
 	"golang.org/x/image/font/sfnt"
 )
 
-// The colours of the canvas.
-var (
-	background = color.RGBA{0x0d, 0x0f, 0x14, 0xff}
-	tileColour = color.RGBA{0x20, 0x25, 0x30, 0xff}
-	speaking   = color.RGBA{0x3d, 0xdc, 0x84, 0xff}
-	boxColour  = color.RGBA{0x0a, 0x0b, 0x0e, 0xb8}
-	mutedRed   = color.RGBA{0xe5, 0x48, 0x4d, 0xff}
-	white      = color.RGBA{0xff, 0xff, 0xff, 0xff}
-
-	backgroundYUV = toYUV(background)
-	tileYUV       = toYUV(tileColour)
+// The colours of the canvas, as 0xRRGGBBAA; not multiplied by their opacity.
+const (
+	background = 0x0d0f14ff
+	tileGround = 0x202530ff
+	speaking   = 0x3ddc84ff
+	boxGround  = 0x0a0b0eb8
+	mutedRed   = 0xe5484dff
+	white      = 0xffffffff
+	moreGrey   = 0xc8cedaff
 )
 
-// discColours are told apart well and carry white letters; the name chooses one.
-var discColours = [...]color.RGBA{
-	{0x3b, 0x6f, 0xd4, 0xff}, {0x8b, 0x5c, 0xd6, 0xff}, {0xc2, 0x4b, 0x8a, 0xff}, {0xc9, 0x57, 0x3a, 0xff},
-	{0xa8, 0x7a, 0x1f, 0xff}, {0x4e, 0x8b, 0x3a, 0xff}, {0x1f, 0x8a, 0x70, 0xff}, {0x25, 0x86, 0xa8, 0xff},
-	{0x5a, 0x64, 0xc8, 0xff}, {0xa3, 0x49, 0xa4, 0xff}, {0xb5, 0x4a, 0x5c, 0xff}, {0x5f, 0x71, 0x83, 0xff},
+// discColour chooses one of the colours that are told apart well and carry white letters.
+func discColour(name string) uint32 {
+	colours := [...]uint32{
+		0x3b6fd4ff, 0x8b5cd6ff, 0xc24b8aff, 0xc9573aff, 0xa87a1fff, 0x4e8b3aff,
+		0x1f8a70ff, 0x2586a8ff, 0x5a64c8ff, 0xa349a4ff, 0xb54a5cff, 0x5f7183ff,
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name)) // never fails
+	return colours[h.Sum32()%uint32(len(colours))]
 }
 
 // maxArtBytes bounds the sprites that are kept, twice: those in use and those that were.

@@ -130,7 +130,7 @@ func (c *Canvas) look(p *Place, scene *plan.Scene, pictures Pictures, now time.T
 // Draw makes s show what the last Step decided.
 func (c *Canvas) Draw(s *Sheet) {
 	if !s.clean || !samePlaces(s.drawn, c.want) {
-		fill(s.Image, s.Image.Rect, backgroundYUV)
+		fill(s.Image, s.Image.Rect, toYUV(rgba(background)))
 		s.drawn = append(s.drawn[:0], c.want...)
 		for i := range s.drawn {
 			s.drawn[i].rect = image.Rectangle{} // nothing is drawn there yet
@@ -153,10 +153,10 @@ func samePlaces(a, b []tile) bool {
 func (c *Canvas) drawTile(dst *image.YCbCr, t *tile) {
 	switch {
 	case t.more > 0:
-		fill(dst, t.rect, tileYUV)
+		fill(dst, t.rect, toYUV(rgba(tileGround)))
 		layCentred(dst, t.rect, c.art.more(t.more, t.rect.Dy()))
 	case t.picture == nil:
-		fill(dst, t.rect, tileYUV)
+		fill(dst, t.rect, toYUV(rgba(tileGround)))
 		layCentred(dst, t.rect, c.art.disc(t.label, min(t.rect.Dx(), t.rect.Dy())))
 	default:
 		if t.inner != t.rect {
@@ -189,10 +189,10 @@ func (c *Canvas) drawMarks(dst *image.YCbCr, t *tile) {
 
 // fillAround paints the bars between tile and inner, which lies inside it.
 func fillAround(dst *image.YCbCr, tile, inner image.Rectangle) {
-	fill(dst, image.Rect(tile.Min.X, tile.Min.Y, tile.Max.X, inner.Min.Y), tileYUV)
-	fill(dst, image.Rect(tile.Min.X, inner.Max.Y, tile.Max.X, tile.Max.Y), tileYUV)
-	fill(dst, image.Rect(tile.Min.X, inner.Min.Y, inner.Min.X, inner.Max.Y), tileYUV)
-	fill(dst, image.Rect(inner.Max.X, inner.Min.Y, tile.Max.X, inner.Max.Y), tileYUV)
+	fill(dst, image.Rect(tile.Min.X, tile.Min.Y, tile.Max.X, inner.Min.Y), toYUV(rgba(tileGround)))
+	fill(dst, image.Rect(tile.Min.X, inner.Max.Y, tile.Max.X, tile.Max.Y), toYUV(rgba(tileGround)))
+	fill(dst, image.Rect(tile.Min.X, inner.Min.Y, inner.Min.X, inner.Max.Y), toYUV(rgba(tileGround)))
+	fill(dst, image.Rect(inner.Max.X, inner.Min.Y, tile.Max.X, inner.Max.Y), toYUV(rgba(tileGround)))
 }
 
 func layCentred(dst *image.YCbCr, r image.Rectangle, s *sprite) {

@@ -60,8 +60,8 @@ func newCanvas(t testing.TB, w, h int) *Canvas {
 	return New(w, h, art, ScalePlain)
 }
 
-// rgba is the sheet as a screen shows it.
-func rgba(m *image.YCbCr) *image.RGBA {
+// onScreen is the sheet as a screen shows it.
+func onScreen(m *image.YCbCr) *image.RGBA {
 	out := image.NewRGBA(m.Rect)
 	for y := range m.Rect.Dy() {
 		for x := range m.Rect.Dx() {
@@ -138,7 +138,7 @@ func TestGoldens(t *testing.T) {
 			c.Step(scene, pics, start)
 			sheet := c.NewSheet()
 			c.Draw(sheet)
-			got := rgba(sheet.Image)
+			got := onScreen(sheet.Image)
 			file := filepath.Join("..", "..", "..", "testdata", "video", name+".png")
 			if *update {
 				writePNG(t, file, got)

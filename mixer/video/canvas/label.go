@@ -1,9 +1,7 @@
 package canvas
 
 import (
-	"hash/fnv"
 	"image"
-	"image/color"
 	"math"
 	"strconv"
 	"strings"
@@ -91,7 +89,7 @@ func drawLabel(a *Art, k artKey) *sprite {
 	m := image.NewRGBA(image.Rect(0, 0, even(width+1), height))
 	s := newShape(m.Rect.Dx(), height)
 	s.rounded(0, 0, float32(m.Rect.Dx()), float32(height), float32(height)*0.32, false)
-	s.paint(m, boxColour)
+	s.paint(m, boxGround)
 	if k.muted {
 		d := float32(height)
 		s.circle(d/2, d/2, d*0.36)
@@ -111,8 +109,8 @@ func baseline(f font.Face, height int) fixed.Int26_6 {
 	return (fixed.I(height) + f.Metrics().CapHeight) / 2
 }
 
-func drawText(dst *image.RGBA, f font.Face, text string, x, y fixed.Int26_6, c color.RGBA) {
-	d := font.Drawer{Dst: dst, Src: image.NewUniform(c), Face: f, Dot: fixed.Point26_6{X: x, Y: y}}
+func drawText(dst *image.RGBA, f font.Face, text string, x, y fixed.Int26_6, c uint32) {
+	d := font.Drawer{Dst: dst, Src: image.NewUniform(rgba(c)), Face: f, Dot: fixed.Point26_6{X: x, Y: y}}
 	d.DrawString(text)
 }
 
@@ -155,12 +153,6 @@ func drawDisc(a *Art, k artKey) *sprite {
 	return newSprite(m)
 }
 
-func discColour(name string) color.RGBA {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(name)) // never fails
-	return discColours[h.Sum32()%uint32(len(discColours))]
-}
-
 // drawMore draws "+n".
 func drawMore(a *Art, k artKey) *sprite {
 	f, err := a.face(min(max(k.h/4, 8), 96))
@@ -170,7 +162,7 @@ func drawMore(a *Art, k artKey) *sprite {
 	text := "+" + strconv.Itoa(k.w)
 	w, h := even(font.MeasureString(f, text).Ceil()+2), even(f.Metrics().Height.Ceil()+2)
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
-	drawText(m, f, text, 0, baseline(f, h), color.RGBA{0xc8, 0xce, 0xda, 0xff})
+	drawText(m, f, text, 0, baseline(f, h), moreGrey)
 	return newSprite(m)
 }
 

@@ -182,8 +182,8 @@ func TestFrozenPictureIsDimmedThenHidden(t *testing.T) {
 		return sheet.Image.Y[sheet.Image.YOffset(320, 60)]
 	}
 	fresh, dimmed, hidden := luma(0), luma(DimAfter), luma(HideAfter)
-	if dimmed >= fresh || hidden != tileYUV.y {
-		t.Errorf("luma %d, then %d, then %d; want less, then that of an empty tile %d", fresh, dimmed, hidden, tileYUV.y)
+	if dimmed >= fresh || hidden != toYUV(rgba(tileGround)).y {
+		t.Errorf("luma %d, then %d, then %d; want less, then that of an empty tile %d", fresh, dimmed, hidden, toYUV(rgba(tileGround)).y)
 	}
 	pics["0"].At, pics["0"].Serial = start.Add(time.Minute), 2
 	if again := luma(time.Minute); again != fresh {

@@ -13,16 +13,17 @@ type shape struct{ r *vector.Rasterizer }
 
 func newShape(w, h int) shape { return shape{vector.NewRasterizer(w, h)} }
 
-func (s shape) paint(dst *image.RGBA, c color.RGBA) {
-	s.r.Draw(dst, dst.Bounds(), image.NewUniform(premultiplied(c)), image.Point{})
+func (s shape) paint(dst *image.RGBA, c uint32) {
+	s.r.Draw(dst, dst.Bounds(), image.NewUniform(rgba(c)), image.Point{})
 	s.r.Reset(dst.Bounds().Dx(), dst.Bounds().Dy())
 	s.r.DrawOp = draw.Over
 }
 
-// premultiplied takes a colour whose parts are not multiplied by its opacity yet.
-func premultiplied(c color.RGBA) color.RGBA {
-	m := func(v uint8) uint8 { return uint8(int(v) * int(c.A) / 255) }
-	return color.RGBA{m(c.R), m(c.G), m(c.B), c.A}
+// rgba is a colour as package image has it, multiplied by its opacity.
+func rgba(c uint32) color.RGBA {
+	a := c & 0xff
+	part := func(shift int) uint8 { return uint8((c >> shift & 0xff) * a / 0xff) }
+	return color.RGBA{part(24), part(16), part(8), uint8(a)}
 }
 
 // kappa is the distance of the control points of a cubic curve that is nearly a quarter of a circle of radius 1.
@@ -74,7 +75,7 @@ func (s shape) line(x0, y0, x1, y1, width float32) {
 }
 
 // crossedMicrophone paints a microphone with a stroke through it, in a square of the given size at x, y.
-func crossedMicrophone(dst *image.RGBA, x, y, size float32, c, ground color.RGBA) {
+func crossedMicrophone(dst *image.RGBA, x, y, size float32, c, ground uint32) {
 	s := newShape(dst.Rect.Dx(), dst.Rect.Dy())
 	u := size / 24 // drawn on a grid of 24 × 24
 	at := func(v float32) float32 { return v * u }
@@ -104,7 +105,7 @@ func (s shape) yoke(x, y, outer, inner float32) {
 }
 
 // person paints head and shoulders in a circle of radius r around x, y.
-func person(dst *image.RGBA, x, y, r float32, c color.RGBA) {
+func person(dst *image.RGBA, x, y, r float32, c uint32) {
 	s := newShape(dst.Rect.Dx(), dst.Rect.Dy())
 	s.circle(x, y-r*0.22, r*0.32)
 	s.paint(dst, c)
