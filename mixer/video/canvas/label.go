@@ -80,7 +80,7 @@ func drawLabel(a *Art, k artKey) *sprite {
 	if tw > 0 {
 		width += tw + 2*pad
 		if k.muted {
-			width -= pad / 2
+			width -= pad * 3 / 4
 		}
 	}
 	if width == 0 {
