@@ -10,7 +10,8 @@ import (
 const (
 	slots      = 128                    // packets held at most
 	maxPayload = 1500                   // octets of one payload; longer ones are refused
-	maxDelay   = 300 * time.Millisecond // sound held at most; what is older is dropped
+	maxDelay   = 300 * time.Millisecond // sound held at most; when it is more, what is older than keptDelay is dropped
+	keptDelay  = 60 * time.Millisecond
 	maxPause   = 400 * time.Millisecond // a packet that wants to wait longer has a new clock
 	maxStep    = 200 * time.Millisecond // a larger step of the clock is a jump of the source
 	maxFrame   = 120 * time.Millisecond // sound in one packet

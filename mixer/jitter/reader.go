@@ -11,7 +11,8 @@ const (
 	maxConceal  = 80 * time.Millisecond // then silence
 	fadeOut     = 20 * time.Millisecond // the end of it
 	maxRecover  = 60 * time.Millisecond // the longest frame that carries a copy of the one before
-	patience    = 150                   // ticks that a surplus of delay waits for a pause
+	patience    = 150                   // ticks that a surplus of one tick of delay waits for a pause; a larger one waits less
+	haste       = 5                     // ticks that the largest surplus waits
 	silentLevel = 65                    // −dBov (RFC 6464): not worth decoding
 	quietPeak   = 100                   // of 32768: −50 dBFS
 	warmth      = 3                     // undecoded packets kept to warm a decoder with
@@ -290,14 +291,15 @@ func (r *Reader) conceal(n int, heard bool) {
 
 // shrink takes back one tick of delay that nobody needs: in a pause if one comes soon, else by fading over it.
 func (r *Reader) shrink(heard bool) {
-	if !r.buf.surplus() {
+	surplus := r.buf.surplus()
+	if surplus == 0 {
 		r.waited = 0
 		return
 	}
 	need := r.need()
 	r.waited++
 	silent := r.sounding == 0 || peak(r.pcm[:need]) < quietPeak
-	if !silent && r.waited < patience {
+	if !silent && r.waited < max(patience/(surplus*surplus), haste) {
 		return
 	}
 	r.fill(heard, 2)

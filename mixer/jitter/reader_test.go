@@ -165,9 +165,9 @@ func TestStories(t *testing.T) {
 			story: []step{
 				{[]int{0}, 0},
 				{nil, concealed}, {nil, concealed}, {nil, concealed}, {nil, concealed}, {nil, silence},
-				{upTo(1, 40), 25}, {[]int{41}, 26},
+				{upTo(1, 40), 37}, {[]int{41}, 38},
 			},
-			stats: Stats{Overflow: 24, Concealed: 4, Delay: 300 * time.Millisecond},
+			stats: Stats{Overflow: 36, Concealed: 4, Delay: 60 * time.Millisecond},
 		},
 	}
 	for name, tt := range tests {
@@ -559,4 +559,31 @@ func FuzzReader(f *testing.F) {
 			t.Error("a source that ended sounds for ever")
 		}
 	})
+}
+
+// A process that stood still for a second finds a second of packets. It plays what is fresh, and is not late for ever.
+func TestDelayOfAStallIsGivenBack(t *testing.T) {
+	b, r := newPair(pcm16{})
+	var c counter
+	tick := func() {
+		b.Push(c.packet(160))
+		read(r)
+	}
+	for range 200 {
+		tick()
+	}
+	for range 50 {
+		b.Push(c.packet(160))
+	}
+	tick()
+	if s := b.Stats(); s.Delay > 100*time.Millisecond {
+		t.Errorf("right after the stall the delay is %v", s.Delay)
+	}
+	dropped := b.Stats().Overflow
+	for range 400 {
+		tick()
+	}
+	if s := b.Stats(); s.Delay > 20*time.Millisecond || s.Overflow != dropped {
+		t.Errorf("8 s later the delay is %v, and %d more packets were dropped", s.Delay, s.Overflow-dropped)
+	}
 }

@@ -105,8 +105,8 @@ func (b *Buffer) missingLocked(t *taken) verdict {
 	return lost
 }
 
-// trimLocked drops what is too old: after a stall of the network fresh sound is worth more. A source begins with its
-// newest packet.
+// trimLocked drops what is too old: after a stall of the network fresh sound is worth more. One cut down to keptDelay is
+// heard less than a packet dropped now and again. A source begins with its newest packet.
 func (b *Buffer) trimLocked() {
 	limit := b.units(maxDelay)
 	if !b.started {
@@ -126,6 +126,7 @@ func (b *Buffer) trimLocked() {
 		s.present = false
 		b.next = s.seq + 1
 		trimmed = true
+		limit = min(limit, b.units(keptDelay))
 	}
 }
 
@@ -206,11 +207,11 @@ func (b *Buffer) length(ts int64) int64 {
 	return b.frame
 }
 
-// surplus says whether there is a tick of delay that nobody needs.
-func (b *Buffer) surplus() bool {
+// surplus is how many ticks of delay nobody needs.
+func (b *Buffer) surplus() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.excess >= b.units(tick)
+	return int(max(b.excess, 0) / b.units(tick))
 }
 
 // shrunk says that a tick was taken back.
@@ -218,7 +219,7 @@ func (b *Buffer) shrunk() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stats.Shrunk++
-	b.excess = 0
+	b.excess -= b.units(tick)
 	b.leads.shift(-b.units(tick))
 }
 
