@@ -346,6 +346,31 @@ type deaf struct{}
 
 func (deaf) Hangup(Reason) {}
 
+func TestWhoDoesNotHangUpIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, Config{})
+		ada, _ := enter(t, b, "8001", "Ada")
+		bob, err := b.Join(t.Context(), JoinRequest{Conference: "8001", Kind: SIP, Actor: deaf{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Do(t.Context(), "8001", Operator("test"), Expel{User: bob.User()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(drainTime - 1)
+		synctest.Wait()
+		if st := b.Stats(); st.Legs[SIP] != 1 {
+			t.Errorf("given up early: %v", st.Legs)
+		}
+		time.Sleep(1)
+		<-bob.Done()
+		if st := b.Stats(); st.Legs[SIP] != 0 || st.Legs[WebRTC] != 1 {
+			t.Errorf("legs %v", st.Legs)
+		}
+		ada.Leave(Reason{})
+	})
+}
+
 func TestShutdownDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(Config{Policy: Policy{AdHoc: true}})

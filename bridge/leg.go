@@ -26,6 +26,7 @@ type Leg struct {
 	began time.Time // of the set-up; zero when it is complete, or its beginning unknown
 	actor Actor     // nil while the Dialer has not answered
 	hung  *Reason   // told to hang up; only once
+	late  *time.Timer
 	left  bool
 	pace  pace
 }
@@ -166,6 +167,9 @@ func (l *Leg) finish() bool {
 		return false
 	}
 	l.left = true
+	if l.late != nil {
+		l.late.Stop()
+	}
 	l.conference.mixer.Detach(l.id)
 	l.mu.Unlock()
 	l.conference.bridge.exit(l)
@@ -198,7 +202,8 @@ func (l *Leg) Dial(ctx context.Context, target, name string) (UserID, error) {
 	return d.User, l.Do(ctx, d)
 }
 
-// hangup tells the actor, once; or later, if the dialer has not answered yet.
+// hangup tells the actor, once; or later, if the dialer has not answered yet. A leg that does not leave in time is
+// taken to have left.
 func (l *Leg) hangup(r Reason) {
 	l.mu.Lock()
 	if l.hung != nil || l.left {
@@ -206,6 +211,7 @@ func (l *Leg) hangup(r Reason) {
 		return
 	}
 	l.hung = &r
+	l.late = time.AfterFunc(drainTime, func() { l.Leave(r) })
 	actor := l.actor
 	l.mu.Unlock()
 	if actor != nil {

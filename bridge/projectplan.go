@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"cmp"
 	"slices"
 
 	"tutti/mixer/plan"
@@ -83,9 +82,7 @@ func scene(s *State, users []*User) plan.Scene {
 	if first == "" && s.Conference.Layout != plan.Grid {
 		first = s.Floor.Active
 	}
-	order := slices.Clone(users)
-	slices.SortStableFunc(order, func(a, b *User) int { return cmp.Compare(rank(a, first), rank(b, first)) })
-	for _, u := range order {
+	for _, u := range foremost(users, first) {
 		for _, e := range u.Endpoints {
 			if !e.Status.connected() {
 				continue
@@ -103,12 +100,13 @@ func scene(s *State, users []*User) plan.Scene {
 	return sc
 }
 
-// rank sorts first before all others.
-func rank(u *User, first UserID) int {
-	if u.ID == first {
-		return 0
+// foremost is users with the one of this id, if there is one, before all others.
+func foremost(users []*User, id UserID) []*User {
+	i := slices.IndexFunc(users, func(u *User) bool { return u.ID == id })
+	if i <= 0 {
+		return users
 	}
-	return 1
+	return slices.Concat(users[i:i+1], users[:i], users[i+1:])
 }
 
 func tile(u *User, e *Endpoint, content plan.Content) plan.Tile {

@@ -155,6 +155,51 @@ func TestOnlyTokensOpenTheAPI(t *testing.T) {
 	}
 }
 
+// Names that are not plain letters and numbers work too.
+func TestNamesInPaths(t *testing.T) {
+	b, s := serve(t, api.Trust("test"))
+	p := &phone{}
+	leg, err := b.Join(t.Context(), bridge.JoinRequest{Conference: "Büro&Co", DisplayText: "Ada / Bob", Actor: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.leg = leg
+	const one = "/conferences/B%C3%BCro%26Co"
+	if status, _ := ask(t, s, "POST", one+"/participants/Ada%20%2F%20Bob/mute", ""); status != 204 {
+		t.Errorf("mute = %d", status)
+	}
+	if _, v := ask(t, s, "GET", one, ""); v["conference"].(map[string]any)["uri"] != "sip:B%C3%BCro&Co@host" {
+		t.Errorf("state: %v", v)
+	}
+	leg.Leave(bridge.Reason{Method: bridge.Departed})
+}
+
+// Who watches the list is told of every conference that comes and goes.
+func TestListOfConferencesIsWatched(t *testing.T) {
+	b, s := serve(t, api.Trust("test"))
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL+api.Root+"/events", nil)
+	answer, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	until := func(part string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(lines.Text(), part) {
+				return
+			}
+		}
+		t.Fatalf("the stream ended before %s", part)
+	}
+	until(`{"conferences":[]}`)
+	ada := enter(t, b, "Ada")
+	until(`"participants":1`)
+	ada.Leave(bridge.Reason{Method: bridge.Departed})
+	until(`{"conferences":[]}`)
+}
+
 // The event stream tells the whole, then what changed, then the end.
 func TestEvents(t *testing.T) {
 	b, s := serve(t, api.Trust("test"))
