@@ -27,7 +27,15 @@ func (s Sessions) WantsICE(sdp []byte) bool {
 // NewSession implements Media.
 func (s Sessions) NewSession(r SessionRequest) (Session, error) {
 	if !r.WebRTC {
-		return &rtpSession{media.NewLeg(s.RTP, r.Remote), offer.Preferences{Audio: r.Preferences.Audio, Video: r.Preferences.Video}}, nil
+		l := media.NewLeg(s.RTP, r.Remote)
+		if r.End != nil {
+			go func() { // ends with Close
+				if err := l.Wait(); !errors.Is(err, media.ErrClosed) {
+					r.End("The media could not be secured")
+				}
+			}()
+		}
+		return &rtpSession{l, offer.Preferences{Audio: r.Preferences.Audio, Video: r.Preferences.Video}}, nil
 	}
 	return &peerSession{endpoint: s.Browsers, request: r}, nil
 }
