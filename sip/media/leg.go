@@ -18,7 +18,7 @@ import (
 type Config struct {
 	Ports     *Ports
 	Bind      netip.Addr    // sockets' own address; invalid is any
-	Advertise netip.Addr    // in our descriptions; invalid is the one the kernel would use to reach the far end
+	Advertise netip.Addr    // in our descriptions; invalid, or of another family than the far end's, is the one the kernel would use to reach it
 	Audio     []codec.Audio // in our order of preference
 	Video     []codec.Video // empty: no picture
 	Slides    bool          // a second picture is taken
@@ -63,7 +63,7 @@ func NewLeg(cfg Config, peer netip.Addr) *Leg {
 	peer = peer.Unmap()
 	l := &Leg{cfg: cfg, peer: peer, id: rand.Uint64() >> 2, ended: make(chan struct{}), failed: make(chan error, 1)}
 	l.address = cfg.Advertise
-	if !l.address.IsValid() {
+	if !l.address.IsValid() || peer.IsValid() && l.address.Is4() != peer.Is4() {
 		l.address = route(cfg.Bind, peer)
 	}
 	return l
@@ -71,7 +71,7 @@ func NewLeg(cfg Config, peer netip.Addr) *Leg {
 
 // route is the local address that the kernel would use to reach peer. Nothing is sent.
 func route(bind, peer netip.Addr) netip.Addr {
-	if bind.IsValid() && !bind.IsUnspecified() {
+	if bind.IsValid() && !bind.IsUnspecified() && bind.Is4() == peer.Is4() {
 		return bind
 	}
 	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})

@@ -3,8 +3,10 @@ package media
 import (
 	"bytes"
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -260,4 +262,87 @@ func TestPortsRunOut(t *testing.T) {
 	if _, err := l.Answer([]byte(phone), Preferences{}); !errors.Is(err, ErrNoPorts) {
 		t.Errorf("error = %v, want %v", err, ErrNoPorts)
 	}
+}
+
+func TestAddressIsOfThePeersFamily(t *testing.T) {
+	four, six := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	for name, tt := range map[string]struct {
+		cfg        Config
+		peer, want netip.Addr
+	}{
+		"advertised":              {Config{Advertise: four}, loopback, four},
+		"bound":                   {Config{Bind: loopback}, loopback, loopback},
+		"routed":                  {Config{}, loopback, loopback},
+		"mapped":                  {Config{}, netip.AddrFrom16(loopback.As16()), loopback},
+		"advertised, other":       {Config{Advertise: six}, loopback, loopback},
+		"bound, other":            {Config{Bind: loopback}, netip.IPv6Loopback(), netip.IPv6Loopback()},
+		"routed over version six": {Config{}, netip.IPv6Loopback(), netip.IPv6Loopback()},
+	} {
+		if got := NewLeg(tt.cfg, tt.peer).address; got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+func TestLegsTalkOverIPv6(t *testing.T) {
+	if c, err := net.ListenPacket("udp6", "[::1]:0"); err != nil {
+		t.Skip("no IPv6 here")
+	} else if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig(t, 42600, 42699)
+	cfg.Bind = netip.Addr{}
+	l, m := NewLeg(cfg, netip.IPv6Loopback()), NewLeg(cfg, netip.IPv6Loopback())
+	t.Cleanup(l.Close)
+	t.Cleanup(m.Close)
+	sdp, err := l.Offer(Preferences{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := m.Answer(sdp, Preferences{})
+	if err != nil || !strings.Contains(string(answer), "c=IN IP6 ::1") {
+		t.Fatalf("%v\n%s", err, answer)
+	}
+	if err := l.Complete(answer); err != nil {
+		t.Fatal(err)
+	}
+	converse(t, attach(t, l), attach(t, m))
+}
+
+// Everything at once, for the race detector: media flows while the call is held, resumed, looked at and closed.
+func TestLegIsSafeForConcurrentUse(t *testing.T) {
+	caller := testConfig(t, 42700, 42749)
+	caller.Video = nil
+	a, b := pair(t, caller, testConfig(t, 42750, 42799))
+	b.Connect([]mixer.Inlet{&lastOf{make(chan []byte, 1), make(chan []byte, 1)}})
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	forever := func(do func()) {
+		all.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					do()
+				}
+			}
+		})
+	}
+	h := &rtp.Header{Version: 2, PayloadType: a.stream.Send.PayloadType, SSRC: a.stream.Send.SSRC}
+	forever(func() { h.SequenceNumber++; _ = a.stream.Wire.WriteRTP(h, make([]byte, 160)) })
+	forever(func() { _ = a.stream.Wire.WriteRTCP(report) })
+	forever(func() { _, _, _, _ = b.Streams(), b.String(), b.Totals(), b.Held() })
+	for i := range 100 {
+		hold := []string{"", "a=sendonly\r\n", "a=inactive\r\n"}[i%3]
+		if _, err := b.Answer([]byte(phone+hold), Preferences{}); err != nil {
+			t.Error(err)
+		}
+		if i%2 == 0 {
+			b.Rollback()
+		}
+	}
+	b.Close()
+	close(done)
+	all.Wait()
 }
