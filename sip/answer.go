@@ -147,7 +147,7 @@ func (c *call) invited(ctx context.Context, r *transport.Request, user string) {
 	c.join.Actor = c
 	c.join.Call = &bridge.CallInfo{CallID: dlg.CallID, FromTag: dlg.RemoteTag, ToTag: dlg.LocalTag}
 	c.log = c.log.With("conference", name)
-	c.contact = c.ua.contact(transport.Target{Flow: r.Flow}, name)
+	c.contact = c.ua.contact(transport.Target{Flow: r.Flow}, r.Recipient.Scheme, name)
 	preferences, err := c.ua.focus.Admit(c.join)
 	if err != nil {
 		code, text := refusal(err)

@@ -38,7 +38,7 @@ func (c *call) dial(d destination) {
 		c.fail(bridge.Reason{Method: "failed", Code: 500, Text: "No media for the call"})
 		return
 	}
-	c.contact = c.ua.contact(to, c.out.conference)
+	c.contact = c.ua.contact(to, d.uri.Scheme, c.out.conference)
 	timer := c.ua.cfg.SessionExpires
 	req := c.firstInvite(d, offer, timer)
 	a := &attempt{call: c, to: to, req: req, timer: timer, late: offer == nil}

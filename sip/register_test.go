@@ -157,6 +157,12 @@ func TestCallsNeedThePassword(t *testing.T) {
 			t.Errorf("JoinRequest = %+v, want what the trunk asserts", r)
 		}
 		trunk.hangUp()
+		hidden := w.phone("203.0.113.9:5070")
+		hidden.call(`P-Asserted-Identity: "Bob" <sip:+4930@pbx.example>`, "Privacy: id")
+		if r := w.joined().request; r.Entity != "" || r.DisplayText != "Anonymous" || r.Number != "" {
+			t.Errorf("JoinRequest = %+v of a caller who wants to be unknown", r)
+		}
+		hidden.hangUp()
 	})
 }
 

@@ -165,9 +165,12 @@ func conferenceName(u sipmsg.Uri) string {
 }
 
 // contact is our Contact: the focus of a conference (RFC 4579 §5.1).
-func (ua *UserAgent) contact(t transport.Target, user string) *sipmsg.ContactHeader {
+func (ua *UserAgent) contact(t transport.Target, scheme, user string) *sipmsg.ContactHeader {
 	host, port := ua.layer.LocalAddr(t)
-	uri := sipmsg.Uri{Scheme: "sip", User: url.PathEscape(user), Host: host, Port: port}
+	if scheme != "sips" { // RFC 3261 §12.1.1: sips is answered with sips
+		scheme = "sip"
+	}
+	uri := sipmsg.Uri{Scheme: scheme, User: url.PathEscape(user), Host: host, Port: port}
 	network := t.Network
 	if t.Flow != nil {
 		network = t.Flow.Network
@@ -258,6 +261,9 @@ func (ua *UserAgent) joinRequest(r *transport.Request, conference, user string, 
 			who, name = uri, display
 		}
 	}
+	if private(r.Request) {
+		who, name = sipmsg.Uri{}, ""
+	}
 	j := bridge.JoinRequest{
 		Conference: conference, Kind: bridge.SIP, Method: bridge.DialedIn,
 		Source: r.Source().String(), DisplayText: clip(unquote(name)), Began: time.Now(),
@@ -284,6 +290,19 @@ func (ua *UserAgent) joinRequest(r *transport.Request, conference, user string, 
 		j.DisplayText = number
 	}
 	return j
+}
+
+// private says that the caller wants to stay unknown (RFC 3323 §4.2, RFC 3325 §9.3).
+func private(r *sipmsg.Request) bool {
+	for _, h := range r.GetHeaders("privacy") {
+		for v := range strings.SplitSeq(h.Value(), ";") {
+			switch strings.ToLower(strings.TrimSpace(v)) {
+			case "id", "user", "header":
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // clip bounds a name of the network.
