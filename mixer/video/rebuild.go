@@ -191,6 +191,7 @@ func (e *Engine) findSourcesLocked() {
 		if next := shown[k]; next != s {
 			s.show(size{})
 			next.inherit(s)
+			s.forgetPicture()
 		}
 	}
 	e.shown, e.order = shown, e.order[:0]

@@ -125,6 +125,9 @@ func (r *receiver) follow() {
 	}
 	r.shown = shown
 	r.closeDecoder()
+	if !shown {
+		r.source.pictures.drop()
+	}
 	if r.coming != nil {
 		r.source.useOnly(r.present.ssrc, r.coming.ssrc)
 	}

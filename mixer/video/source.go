@@ -269,6 +269,14 @@ func (s *Source) inherit(before *Source) {
 	}
 }
 
+// forgetPicture gives up what was shown. Only the step calls it.
+func (s *Source) forgetPicture() {
+	s.picture.Forget()
+	s.pictures.mu.Lock()
+	defer s.pictures.mu.Unlock()
+	s.pictures.reading = nil
+}
+
 // exchange hands pictures from the decoder to the step: one is written, one is ready, one is read, so neither waits
 // and none is torn.
 type exchange struct {
@@ -306,6 +314,13 @@ func (x *exchange) take() (img *image.YCbCr, at time.Time, ok bool) {
 	x.reading, x.ready = x.ready, x.reading
 	x.fresh = false
 	return x.reading, x.at, true
+}
+
+// drop gives up what was not taken. Only the decoder calls it.
+func (x *exchange) drop() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.writing, x.ready, x.fresh = nil, nil, false
 }
 
 func copyPlane(dst []byte, dstStride int, src []byte, srcStride, w, h int) {

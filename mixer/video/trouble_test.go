@@ -482,6 +482,9 @@ func TestHiddenSourceIsNotDecoded(t *testing.T) {
 		if n := s.fake.get(&s.fake.decoders); n != 1 {
 			t.Errorf("%d decoders open, want 1", n)
 		}
+		if x := &b.source.pictures; x.writing != nil || x.ready != nil || x.reading != nil || b.source.picture.Image != nil {
+			t.Error("a hidden source keeps its pictures")
+		}
 		s.engine.SetScenes(scene(plan.Grid, []plan.LegID{"v"}, tile("a"), tile("b")))
 		play(400*time.Millisecond, a, b)
 		if got := see.right(); got != green || b.asked != 1 {

@@ -2,14 +2,17 @@ package canvas
 
 import (
 	"image"
+	"slices"
 	"time"
 )
 
 // Scaler fills dst with src, scaled. Both are 4:2:0 and borrowed.
 type Scaler func(dst, src *image.YCbCr)
 
-// maxCopies bounds the sizes that one picture is kept in.
-const maxCopies = 12
+const (
+	maxCopies = 12 // sizes that one picture is kept in
+	copyLife  = 50 // pictures that a copy may miss
+)
 
 // Picture is the newest picture of one source, and its copies in the sizes that tiles want.
 type Picture struct {
@@ -42,24 +45,24 @@ func (p *Picture) scaled(scale Scaler, crop image.Rectangle, w, h int) *image.YC
 	return c.img
 }
 
-// copyFor finds the copy of that size, or takes the place of the one that is the longest out of date.
+// Forget gives up the picture and its copies.
+func (p *Picture) Forget() { p.Image, p.copies, p.view = nil, nil, image.YCbCr{} }
+
+// copyFor finds the copy of that size, or makes one; those that nobody wanted for a while make room.
 func (p *Picture) copyFor(crop image.Rectangle, w, h int) *scaledCopy {
 	size := image.Rect(0, 0, w, h)
-	oldest := -1
-	for i, c := range p.copies {
+	for _, c := range p.copies {
 		if c.crop == crop && c.img.Rect == size {
 			return c
 		}
-		if oldest < 0 || c.serial < p.copies[oldest].serial {
-			oldest = i
-		}
+	}
+	unused := func(c *scaledCopy) bool { return c.serial+copyLife < p.Serial }
+	p.copies = slices.DeleteFunc(p.copies, unused)
+	if len(p.copies) == maxCopies {
+		p.copies = slices.Delete(p.copies, 0, 1)
 	}
 	c := &scaledCopy{crop: crop, img: image.NewYCbCr(size, image.YCbCrSubsampleRatio420), serial: p.Serial - 1}
-	if len(p.copies) < maxCopies {
-		p.copies = append(p.copies, c)
-	} else {
-		p.copies[oldest] = c
-	}
+	p.copies = append(p.copies, c)
 	return c
 }
 
