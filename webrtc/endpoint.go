@@ -175,7 +175,7 @@ func (e *Endpoint) Port() int { return e.ports.number }
 
 // Run serves until ctx ends. It returns when every session and every PeerConnection has ended.
 func (e *Endpoint) Run(ctx context.Context) error {
-	<-ctx.Done()
+	e.ports.follow(ctx)
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()

@@ -68,10 +68,7 @@ func newEngine(cfg Config, p *ports, r reach) (*engine, error) {
 func newSettings(cfg Config, p *ports, r reach) (pion.SettingEngine, error) {
 	var s pion.SettingEngine
 	s.LoggerFactory = pionLoggers{cfg.Logger}
-	s.SetICEUDPMux(p.far)
-	if r == nearby {
-		s.SetICEUDPMux(p.near)
-	}
+	s.SetICEUDPMux(udpMux{p, r})
 	s.SetICETCPMux(p.tcp)
 	s.DisableActiveTCP(true)
 	s.SetNetworkTypes([]pion.NetworkType{
@@ -80,7 +77,7 @@ func newSettings(cfg Config, p *ports, r reach) (pion.SettingEngine, error) {
 	s.SetIncludeLoopbackCandidate(r == nearby)
 	s.SetIPFilter(func(ip net.IP) bool { // of TCP candidates; UDP has its mux
 		a, ok := netip.AddrFromSlice(ip)
-		return ok && p.listen[a.Unmap()]
+		return ok && p.has(a.Unmap())
 	})
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // a page that hides its address reaches us, not we it
 	s.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)

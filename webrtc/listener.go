@@ -9,9 +9,8 @@ import (
 // needs, and a single mux serves them all.
 // Connections are counted, for a stranger can open them without a word.
 type gathered struct {
-	parts  []net.Listener
 	limit  int // connections of one source; eight times as many in all
-	addr   *net.TCPAddr
+	port   int // of all listeners; set before the first Addr
 	conns  chan net.Conn
 	done   chan struct{}
 	once   sync.Once
@@ -22,18 +21,13 @@ type gathered struct {
 	all     int
 }
 
-// gather takes the listeners, which have one port number. Close closes them all.
-func gather(parts []net.Listener, port, limit int) *gathered {
-	g := &gathered{
-		parts: parts, limit: limit, sources: make(map[string]int),
-		addr:  &net.TCPAddr{IP: net.IPv6unspecified, Port: port},
-		conns: make(chan net.Conn),
-		done:  make(chan struct{}),
-	}
-	for _, l := range parts {
-		g.accept.Go(func() { g.serve(l) })
-	}
-	return g
+func gather(limit int) *gathered {
+	return &gathered{limit: limit, sources: make(map[string]int), conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// add accepts from another listener until that is closed. Not to be called after Close.
+func (g *gathered) add(l net.Listener) {
+	g.accept.Go(func() { g.serve(l) })
 }
 
 func (g *gathered) serve(l net.Listener) {
@@ -94,15 +88,14 @@ func (g *gathered) Accept() (net.Conn, error) {
 	}
 }
 
+// Close ends Accept. The listeners have to be closed before.
 func (g *gathered) Close() error {
 	g.once.Do(func() {
 		close(g.done)
-		for _, l := range g.parts {
-			l.Close()
-		}
 		g.accept.Wait()
 	})
 	return nil
 }
 
-func (g *gathered) Addr() net.Addr { return g.addr }
+// Addr is the unspecified address: pion then offers each that the IP filter lets through.
+func (g *gathered) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv6unspecified, Port: g.port} }
