@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -195,6 +196,10 @@ func TestEqualViewersShareOneEncoder(t *testing.T) {
 		play(time.Second, cam)
 		if n := s.fake.get(&s.fake.made); n != 1 {
 			t.Errorf("%d encoders for 10 equal viewers, want 1", n)
+		}
+		const want = "\nvp8 320×180 at 25/s, 192 kbit/s: 10 viewers, "
+		if got := s.engine.Stats().String(); !strings.Contains(got, want) || !strings.HasSuffix(got, "(1 key, 0 dropped, 0 skipped, 0 errors)") {
+			t.Errorf("stats %q, want %q in them", got, want)
 		}
 		for i := range screens {
 			if got := screens[i].at(0.5, 0.5); got != red {

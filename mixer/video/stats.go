@@ -2,6 +2,8 @@ package video
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 )
 
@@ -100,4 +102,22 @@ func (n *counters) retire(c *class) {
 	n.retiredKeys.Add(c.stats.keys.Load())
 	n.retiredDropped.Add(c.stats.dropped.Load())
 	n.retiredEncodeFail.Add(c.stats.failed.Load())
+}
+
+// String is for a person: one line, and one for each class.
+func (s Stats) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d sources (%d packets, %d discarded, %d holes, %d pictures, %d errors, %d key frames asked), "+
+		"%d viewers, %d frames (%d late)", s.Sources, s.Packets, s.Discarded, s.Lost, s.Decoded, s.DecodeErrors, s.KeyFramesAsked,
+		s.Viewers, s.Frames, s.Late)
+	for _, c := range s.Classes {
+		fmt.Fprintf(&b, "\n%v", c)
+	}
+	return b.String()
+}
+
+// String is for a person: one line.
+func (c ClassStats) String() string {
+	return fmt.Sprintf("%s %d×%d at %d/s, %d kbit/s: %d viewers, %d frames (%d key, %d dropped, %d skipped, %d errors)",
+		c.Codec, c.Width, c.Height, c.FrameRate, c.Bitrate/1000, c.Viewers, c.Encoded, c.KeyFrames, c.Dropped, c.Skipped, c.Errors)
 }

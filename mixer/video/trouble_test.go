@@ -317,6 +317,9 @@ func TestSlowEncoderDropsItsOwnFramesOnly(t *testing.T) {
 		if st := s.engine.Stats(); st.Dropped == 0 || st.Late != 0 {
 			t.Errorf("dropped %d, late %d; want some, 0", st.Dropped, st.Late)
 		}
+		if n := len(s.engine.plan.boards[0].sheets); n > 3 {
+			t.Errorf("%d sheets for 2 classes, want at most 3", n)
+		}
 		s.end()
 	})
 }
