@@ -41,6 +41,9 @@ module_app menu.so
 // baresip starts a phone with its SIP on port, 0 for any, and a command. The process ends with the test.
 func baresip(t *testing.T, port uint16, account, mux, command string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a real phone takes its time")
+	}
 	program, err := exec.LookPath("baresip")
 	if err != nil {
 		t.Skip("baresip is not installed")
