@@ -69,7 +69,7 @@ type (
 )
 
 // order makes a request of a command; the bridge judges the values.
-func order[P any](make func(P) bridge.Command) request {
+func order[P any](build func(P) bridge.Command) request {
 	return func(k *socket, ctx context.Context, raw json.RawMessage) (any, func() error, error) {
 		p, err := params[P](raw)
 		if err != nil {
@@ -81,7 +81,7 @@ func order[P any](make func(P) bridge.Command) request {
 		}
 		ctx, cancel := context.WithTimeout(ctx, joinTime)
 		defer cancel()
-		return none{}, nil, l.Do(ctx, make(p))
+		return none{}, nil, l.Do(ctx, build(p))
 	}
 }
 

@@ -40,10 +40,15 @@ const (
 	iceFailed       = 12 * time.Second // more, and it is given up, unless an ICE restart came
 	iceKeepalive    = 2 * time.Second
 	nacksPerPacket  = 10
+	resendable      = 512 // packets kept of each video stream that we send; a power of two
 )
 
 // engine makes PeerConnections of one profile. It holds no state of any connection.
-type engine struct{ api *pion.API }
+type engine struct {
+	media    *pion.MediaEngine // copied by each PeerConnection
+	chain    *interceptor.Registry
+	settings pion.SettingEngine
+}
 
 func newEngine(cfg Config, p *ports, r reach) (*engine, error) {
 	media, err := newMediaEngine(cfg.Audio, cfg.Video)
@@ -58,11 +63,19 @@ func newEngine(cfg Config, p *ports, r reach) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{pion.NewAPI(
-		pion.WithMediaEngine(media),
-		pion.WithInterceptorRegistry(chain),
+	return &engine{media, chain, settings}, nil
+}
+
+// connection makes a PeerConnection whose incoming streams are counted by b.
+func (e *engine) connection(certs []pion.Certificate, b *buffers) (*pion.PeerConnection, error) {
+	settings := e.settings
+	settings.BufferFactory = b.open
+	api := pion.NewAPI(
+		pion.WithMediaEngine(e.media),
+		pion.WithInterceptorRegistry(e.chain),
 		pion.WithSettingEngine(settings),
-	)}, nil
+	)
+	return api.NewPeerConnection(pion.Configuration{Certificates: certs})
 }
 
 func newSettings(cfg Config, p *ports, r reach) (pion.SettingEngine, error) {
@@ -98,7 +111,7 @@ func newSettings(cfg Config, p *ports, r reach) (pion.SettingEngine, error) {
 // FIR are the mixer's, so pion's report interceptor is not in it.
 func newInterceptors() (*interceptor.Registry, error) {
 	chain := &interceptor.Registry{}
-	responder, err := nack.NewResponderInterceptor()
+	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(resendable))
 	if err != nil {
 		return nil, fmt.Errorf("webrtc: NACK responder: %w", err)
 	}

@@ -168,7 +168,7 @@ func explain(err error) (p problem, ok bool) {
 		return problem{"offer", "Offer not accepted", offer.Text}, true
 	case errors.As(err, &bad):
 		return problem{bridge.RuleInvalid, "Not understood", bad.text}, true
-	case errors.Is(err, errClosed), errors.Is(err, errFailed), errors.Is(err, errSetUp), errors.Is(err, errShutdown):
+	case errors.Is(err, errClosed), errors.Is(err, errFailed), errors.Is(err, errSetUp), errors.Is(err, errShutdown), errors.Is(err, errStreams):
 		return problem{bridge.RuleEnded, "Connection has ended", "the connection has ended; join again"}, true
 	}
 	return problem{"internal", "Something went wrong", "the bridge has written down what"}, false

@@ -106,7 +106,7 @@ func (e *Endpoint) newPeer(source string, candidate func(*pion.ICECandidate)) (*
 	if a, err := netip.ParseAddr(p.source); err == nil && a.IsLoopback() || p.source == "" {
 		engine = e.near
 	}
-	pc, err := engine.api.NewPeerConnection(pion.Configuration{Certificates: e.certs})
+	pc, err := engine.connection(e.certs, &buffers{full: func() { p.fail(errStreams) }})
 	if err != nil {
 		e.settle(p, false)
 		e.exit(p)
@@ -129,6 +129,8 @@ var (
 	errSetUp  = errors.New("webrtc: the connection was not set up in time")
 	errFailed = errors.New("webrtc: the connection failed")
 	errClosed = errors.New("webrtc: the connection is closed")
+
+	errStreams = errors.New("webrtc: the far end sends more streams than it may")
 )
 
 func (p *Peer) stateChanged(s pion.PeerConnectionState) {

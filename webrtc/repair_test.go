@@ -176,3 +176,59 @@ func TestTCPConnectionsAreCounted(t *testing.T) {
 		}
 	}
 }
+
+// A far end that makes up SSRCs without end is cut off; nobody else notices.
+func TestMadeUpStreams(t *testing.T) {
+	f := newFakeFocus()
+	e := startEndpoint(t, f, Limits{})
+	s := startServer(t, e)
+	good, bad := dial(t, s), dial(t, s)
+	good.join("8001", "")
+	bystander := next(t, f.legs, "leg")
+	bad.join("8001", "")
+	l := next(t, f.legs, "second leg")
+	for i := uint32(1); i <= 3*maxStreams; i++ {
+		_ = bad.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 0x1000 * i}})
+	}
+	next(t, l.left, "Leave")
+	drain(bystander.rtp)
+	next(t, bystander.rtp, "packet of the other")
+	if len(bystander.left) != 0 {
+		t.Error("the other one left too")
+	}
+}
+
+// A WebRTC client over SIP: one offer, one whole answer, and packets.
+func TestAnswerCarriesMedia(t *testing.T) {
+	e := startEndpoint(t, newFakeFocus(), Limits{})
+	client := &page{t: t}
+	pc := client.connect()
+	pc.OnICECandidate(func(*pion.ICECandidate) {})
+	defer func() { _ = pc.GracefulClose() }()
+	client.microphone()
+	gathered := pion.GatheringCompletePromise(pc)
+	offer, err := pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pc.SetLocalDescription(offer); err != nil {
+		t.Fatal(err)
+	}
+	<-gathered
+	p, answer, err := e.AnswerFrom(t.Context(), "127.0.0.1:5060", pc.LocalDescription().SDP, noPreference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: answer}); err != nil {
+		t.Fatal(err)
+	}
+	next(t, p.Connected(), "DTLS")
+	l := &fakeLeg{rtp: make(chan packet, 100), rtcp: make(chan packet, 100)}
+	p.Connect([]mixer.Inlet{fakeInlet{l, "0"}})
+	next(t, l.rtp, "packet")
+	if err := pc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next(t, p.Done(), "end of the Peer")
+}
