@@ -71,6 +71,7 @@ type camera struct {
 	seq    uint16
 	time   uint32
 	sent   int
+	deaf   bool // makes no key frame when asked
 
 	mu    sync.Mutex // guards the fields below, where the engine runs beside the test
 	asked int        // key frames
@@ -82,7 +83,7 @@ func (c *camera) ask(uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked++
-	c.wish = true
+	c.wish = !c.deaf
 }
 
 // wished takes the wish.

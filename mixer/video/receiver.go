@@ -321,15 +321,16 @@ func (r *receiver) ask(now time.Time) {
 	}
 }
 
-// keyFrameOf is the SSRC that has to send a key frame; not ok when none has to.
+// keyFrameOf is the SSRC that has to send a key frame; not ok when none has to. When both have to, they take turns.
 func (r *receiver) keyFrameOf() (ssrc uint32, ok bool) {
-	switch {
-	case r.coming != nil:
-		return r.coming.ssrc, true
-	case r.present == nil:
+	if r.present == nil {
 		return r.source.anySSRC()
 	}
-	return r.present.ssrc, r.wantKey || r.present.broken()
+	needed := r.wantKey || r.present.broken()
+	if r.coming != nil && (!needed || r.asks%2 == 0) {
+		return r.coming.ssrc, true
+	}
+	return r.present.ssrc, needed
 }
 
 // selectLayer begins a change when another layer suits better.

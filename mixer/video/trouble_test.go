@@ -275,6 +275,27 @@ func TestLayersWithoutNames(t *testing.T) {
 	})
 }
 
+// TestLayerThatNeverComes: while a better layer is waited for that never has a key frame, the present one is repaired.
+func TestLayerThatNeverComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		_, q, _, f := s.simulcast("a")
+		f.size, f.wish, f.deaf = size{320, 180}, false, true
+		see := s.watch(tile("a"))
+		play(3*time.Second, q, f)
+		if f.asked == 0 {
+			t.Error("the better layer was not asked for")
+		}
+		q.seq += 5 // a loss
+		q.colour = grey
+		play(3*time.Second, q, f)
+		if got := see.at(0.5, 0.5); got != grey {
+			t.Errorf("shows %v, want the layer that works %v", got, grey)
+		}
+		s.end()
+	})
+}
+
 func TestASenderThatStartsAnewIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)

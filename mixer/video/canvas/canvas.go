@@ -174,7 +174,7 @@ func (c *Canvas) drawTile(dst *image.YCbCr, t *tile) {
 func (c *Canvas) drawMarks(dst *image.YCbCr, t *tile) {
 	r := t.rect
 	if name := c.art.label(t.label, t.muted, r.Dx(), r.Dy()); name != nil {
-		margin := even(2 + r.Dy()/40)
+		margin := labelMargin(r.Dy())
 		if !t.bare {
 			margin += even(border(r.Dy()))
 		}

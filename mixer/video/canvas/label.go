@@ -61,6 +61,9 @@ func ellipsis(f font.Face, text string, width int) string {
 // fontFor is the size of the name in a tile of height h, pixels.
 func fontFor(h int) int { return min(8+h/26, 24) }
 
+// labelMargin is the distance of the name to the edge of a tile of height h, pixels.
+func labelMargin(h int) int { return even(2 + min(h/40, 14)) }
+
 // drawLabel draws the name in a box, behind the crossed microphone when muted.
 func drawLabel(a *Art, k artKey) *sprite {
 	px := fontFor(k.h)
@@ -73,7 +76,7 @@ func drawLabel(a *Art, k artKey) *sprite {
 	if k.muted {
 		icon = height
 	}
-	room := k.w - 2*(4+k.h/40+border(k.h)) - 2*pad - icon
+	room := k.w - 2*(labelMargin(k.h)+border(k.h)) - 2*pad - icon
 	text := ellipsis(f, cleanName(k.text), room)
 	tw := font.MeasureString(f, text).Ceil()
 	width := icon
