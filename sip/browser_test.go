@@ -3,7 +3,6 @@ package sip
 import (
 	"context"
 	"net"
-	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -13,24 +12,14 @@ import (
 
 	"tutti/codec"
 	"tutti/codec/g711"
-	"tutti/sip/media"
-	"tutti/webrtc"
 )
 
 // A WebRTC client over SIP (ICE, DTLS-SRTP) is in one conference with a plain phone, and each gets the other's sound.
 func TestWebRTCClientOverSIPMeetsAPhone(t *testing.T) {
 	r := start(t, nil)
-	audio := []codec.Audio{g711.PCMU()}
-	e, err := webrtc.New(webrtc.Config{Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Audio: audio}, r.bridge)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx := t.Context()
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = e.Run(ctx) })
-	t.Cleanup(func() { cancel(); wg.Wait() })
-	r.ua.media = Sessions{RTP: media.Config{Ports: r.ports, Bind: netip.MustParseAddr("127.0.0.1"), Audio: audio}, Browsers: e}
-
+	t.Cleanup(wg.Wait)
 	phone, client := r.softphone("phone"), r.softphone("client")
 	phone.dial()
 

@@ -251,3 +251,92 @@ func TestForkedAnswers(t *testing.T) {
 		}
 	})
 }
+
+// The far end wants a longer session interval (RFC 4028 §7.3), then lets us refresh.
+func TestSessionTimerOfACallOut(t *testing.T) {
+	inWorld(t, func(c *Config) { outbound(c); c.SessionExpires = 100 * time.Second }, func(w *world) {
+		p := w.phone("203.0.113.5:5060")
+		_, a := w.dialled("sip:bob@203.0.113.5")
+		if got := field(p.asks("INVITE"), "session-expires"); got != "100" {
+			t.Errorf("Session-Expires = %s", got)
+		}
+		p.reply(422, "Session Interval Too Small", "", "Min-SE: 200")
+		p.asks("ACK")
+		again := p.asks("INVITE")
+		if field(again, "session-expires") != "200" || field(again, "min-se") != "200" {
+			t.Errorf("second INVITE: %s", again)
+		}
+		p.reply(200, "OK", "audio", "Session-Expires: 200;refresher=uac", "Allow: UPDATE")
+		p.asks("ACK")
+		start := time.Now()
+		p.asks("UPDATE")
+		if d := time.Since(start); d != 100*time.Second {
+			t.Errorf("refreshed after %v, want 100 s", d)
+		}
+		p.reply(200, "OK", "", "Session-Expires: 200;refresher=uac")
+		a.Hangup(bridge.Reason{})
+		p.asks("BYE")
+		p.reply(200, "OK", "")
+	})
+}
+
+// The route of an answer is taken in reverse (RFC 3261 §12.1.2).
+func TestRouteOfACallOut(t *testing.T) {
+	inWorld(t, outbound, func(w *world) {
+		p := w.phone("203.0.113.5:5060")
+		_, a := w.dialled("sip:bob@203.0.113.5")
+		p.asks("INVITE")
+		p.reply(200, "OK", "audio", "Record-Route: <sip:198.51.100.99;lr>", "Record-Route: <sip:203.0.113.5;lr>")
+		ack := p.asks("ACK")
+		var routes []string
+		for _, h := range ack.GetHeaders("route") {
+			routes = append(routes, h.Value())
+		}
+		if got := strings.Join(routes, " "); got != "<sip:203.0.113.5;lr> <sip:198.51.100.99;lr>" {
+			t.Errorf("Route = %s", got)
+		}
+		a.Hangup(bridge.Reason{})
+		p.asks("BYE")
+		p.reply(200, "OK", "")
+	})
+}
+
+// Some gateways leave the description out of the 200 when a provisional answer had it.
+func TestDescriptionInTheProvisionalAnswer(t *testing.T) {
+	inWorld(t, outbound, func(w *world) {
+		p := w.phone("203.0.113.5:5060")
+		l, a := w.dialled("sip:bob@203.0.113.5")
+		p.asks("INVITE")
+		p.reply(183, "Session Progress", "audio")
+		if got := l.story(); got != "alerting" {
+			t.Errorf("before the 200: %s: something was mixed", got)
+		}
+		p.reply(200, "OK", "")
+		p.asks("ACK")
+		if got := l.story(); got != "alerting attach(1) connected" {
+			t.Errorf("after the 200: %s", got)
+		}
+		a.Hangup(bridge.Reason{})
+		p.asks("BYE")
+		p.reply(200, "OK", "")
+	})
+}
+
+func TestAnsweredWithoutMedia(t *testing.T) {
+	for name, body := range map[string]string{"nothing": "", "does not fit": "bad"} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, outbound, func(w *world) {
+				p := w.phone("203.0.113.5:5060")
+				l, _ := w.dialled("sip:bob@203.0.113.5")
+				p.asks("INVITE")
+				p.reply(200, "OK", body)
+				p.asks("ACK")
+				p.asks("BYE")
+				p.reply(200, "OK", "")
+				if got := l.story(); got != "leave(failed,488)" {
+					t.Errorf("leg: %s", got)
+				}
+			})
+		})
+	}
+}

@@ -24,6 +24,7 @@ import (
 	"tutti/codec/g711"
 	"tutti/sip/auth"
 	"tutti/sip/media"
+	"tutti/webrtc"
 )
 
 // End to end: the whole way from socket to socket, with a real bridge, real ports and real peers. Only with TUTTI_E2E=1.
@@ -63,8 +64,12 @@ func start(t *testing.T, change func(*Config)) *running {
 	if change != nil {
 		change(&cfg)
 	}
-	ua, err := New(cfg, b, Sessions{RTP: media.Config{Ports: ports, Bind: netip.MustParseAddr("127.0.0.1"),
-		Audio: []codec.Audio{g711.PCMU(), g711.PCMA()}, Logger: log}})
+	loopback, audio := netip.MustParseAddr("127.0.0.1"), []codec.Audio{g711.PCMU(), g711.PCMA()}
+	browsers, err := webrtc.New(webrtc.Config{Addresses: []netip.Addr{loopback}, Audio: audio, Logger: log}, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ua, err := New(cfg, b, Sessions{Browsers: browsers, RTP: media.Config{Ports: ports, Bind: loopback, Audio: audio, Logger: log}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +81,7 @@ func start(t *testing.T, change func(*Config)) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = ua.Run(ctx) })
+	wg.Go(func() { _ = browsers.Run(ctx) })
 	wg.Go(func() { _ = b.Run(ctx, 2*time.Second) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	return &running{t, ua, b, ports, bound[0], bound[1]}

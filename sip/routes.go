@@ -168,7 +168,7 @@ func canonical(target string) (string, sipmsg.Uri, bool) {
 			return "", u, false
 		}
 		plain := sipmsg.Uri{Scheme: scheme, User: u.User, Host: strings.ToLower(u.Host), Port: u.Port}
-		if t := u.UriParams.GetOr("transport", ""); t == "tcp" || t == "udp" || t == "tls" {
+		if t := strings.ToLower(u.UriParams.GetOr("transport", "")); t == "tcp" || t == "udp" || t == "tls" {
 			plain.UriParams = sipmsg.HeaderParams{{K: "transport", V: t}}
 		}
 		return scheme + ":" + u.User + "@" + plain.Host, plain, true

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -15,11 +14,7 @@ import (
 	pion "github.com/pion/webrtc/v4"
 
 	"tutti/bridge"
-	"tutti/codec"
-	"tutti/codec/g711"
 	"tutti/sip/auth"
-	"tutti/sip/media"
-	"tutti/webrtc"
 )
 
 // wsPhone is a WebRTC client over SIP over WebSocket (RFC 7118), as JsSIP is one.
@@ -93,17 +88,7 @@ func (p *wsPhone) reply(req *sipmsg.Request, code int, body string) {
 // The bridge dials a user whose phone lives in a browser: the INVITE goes down the WebSocket, the browser makes the offer.
 func TestDialABrowserPhone(t *testing.T) {
 	r := start(t, withAlice)
-	audio := []codec.Audio{g711.PCMU()}
-	loopback := netip.MustParseAddr("127.0.0.1")
-	e, err := webrtc.New(webrtc.Config{Addresses: []netip.Addr{loopback}, Audio: audio}, r.bridge)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = e.Run(ctx) })
-	t.Cleanup(func() { cancel(); wg.Wait() })
-	r.ua.media = Sessions{RTP: media.Config{Ports: r.ports, Bind: loopback, Audio: audio}, Browsers: e}
+	ctx := t.Context()
 	server := httptest.NewServer(r.ua.WebSocket())
 	defer server.Close()
 	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(server.URL, "http"), &websocket.DialOptions{Subprotocols: []string{"sip"}})
