@@ -1,6 +1,7 @@
 package jitter
 
 import (
+	"math"
 	"time"
 
 	"tutti/codec"
@@ -46,6 +47,7 @@ type Reader struct {
 	concealed int     // samples guessed in a row
 	quiet     bool    // the source was silent, or said that it pauses: what is missing is no loss
 	level     uint8
+	residue   int // samples of delay that a splice could not take back
 	waited    int // ticks that a surplus of delay has been waiting
 	cold      []cold
 }
@@ -212,7 +214,7 @@ func (r *Reader) play(heard bool) {
 // change goes on in another format. Sound of another rate that is left over is dropped.
 func (r *Reader) change(dec *Decoder) {
 	if dec.Rate != r.dec.Rate {
-		r.have, r.sounding = 0, 0
+		r.have, r.sounding, r.residue = 0, 0, 0
 	}
 	r.dec = dec
 	r.cold = r.cold[:0]
@@ -289,16 +291,21 @@ func (r *Reader) conceal(n int, heard bool) {
 	r.buf.guessed()
 }
 
-// shrink takes back one tick of delay that nobody needs: in a pause if one comes soon, else by fading over it.
+// shrink takes back delay that nobody needs: a tick in a pause, if one comes soon, else so much of the sound that what is
+// left joins well.
 func (r *Reader) shrink(heard bool) {
+	need := r.need()
+	silent := r.sounding == 0 || peak(r.pcm[:need]) < quietPeak
+	if r.residue > 0 && silent { // what the last time could not take
+		r.cut(0, min(r.residue, r.have-need))
+		r.residue = 0
+	}
 	surplus := r.buf.surplus()
 	if surplus == 0 {
 		r.waited = 0
 		return
 	}
-	need := r.need()
 	r.waited++
-	silent := r.sounding == 0 || peak(r.pcm[:need]) < quietPeak
 	if !silent && r.waited < max(patience/(surplus*surplus), haste) {
 		return
 	}
@@ -306,17 +313,57 @@ func (r *Reader) shrink(heard bool) {
 	if r.have < 2*need {
 		return
 	}
-	for i := range need {
-		a, b := int(r.pcm[i]), int(r.pcm[need+i])
-		r.pcm[i] = int16((a*(need-i) + b*i) / need)
-	}
-	copy(r.pcm[need:], r.pcm[2*need:r.have])
-	r.have -= need
-	if r.sounding > need {
-		r.sounding = max(need, r.sounding-need)
+	if silent {
+		r.cut(0, need)
+	} else {
+		r.splice(need)
 	}
 	r.waited = 0
 	r.buf.shrunk()
+}
+
+// splice leaves out between half a tick and a whole one, where the sound after it resembles the sound before it most,
+// and fades from one to the other.
+func (r *Reader) splice(need int) {
+	fade := need / 2
+	step := max(1, r.dec.Rate/8000)
+	best, lag := float32(-1), need
+	for l := need / 2; l <= need; l += step {
+		if likeness := similar(r.pcm[:fade], r.pcm[l:l+fade], step); likeness > best {
+			best, lag = likeness, l
+		}
+	}
+	for i := range fade {
+		a, b := int(r.pcm[i]), int(r.pcm[lag+i])
+		r.pcm[i] = int16((a*(fade-i) + b*i) / fade)
+	}
+	r.cut(fade, lag)
+	r.residue += need - lag
+}
+
+// similar is the correlation of two sounds, −1 to 1, from every step-th sample.
+func similar(a, b []int16, step int) float32 {
+	var product, aa, bb float32
+	for i := 0; i < len(a); i += step {
+		x, y := float32(a[i]), float32(b[i])
+		product, aa, bb = product+x*y, aa+x*x, bb+y*y
+	}
+	if aa == 0 || bb == 0 {
+		return 0
+	}
+	return product / float32(math.Sqrt(float64(aa)*float64(bb)))
+}
+
+// cut removes n samples of pcm at a place.
+func (r *Reader) cut(at, n int) {
+	if n <= 0 {
+		return
+	}
+	copy(r.pcm[at:], r.pcm[at+n:r.have])
+	r.have -= n
+	if r.sounding > at {
+		r.sounding = max(at, r.sounding-n)
+	}
 }
 
 func peak(pcm []int16) int {

@@ -3,6 +3,7 @@ package jitter
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -441,6 +442,47 @@ func TestDelayShrinksWhenTheNetworkCalms(t *testing.T) {
 	run(bad, b, r, &c, 60)
 	if s := b.Stats(); s.Delay > 20*time.Millisecond || s.Shrunk == 0 {
 		t.Errorf("a minute later the delay is %v: %+v", s.Delay, s)
+	}
+}
+
+// Where there is no pause, the delay shrinks within the sound. A tone of 475 Hz, whose ticks are in antiphase, shows a
+// bad splice as a hole.
+func TestDelayShrinksWithoutAHole(t *testing.T) {
+	b, r := newPair(pcm16{})
+	c := counter{}
+	sent := 0
+	send := func() {
+		p := c.packet(160)
+		for i := range 160 {
+			v := int16(8000 * math.Sin(2*math.Pi*475*float64(sent*160+i)/8000))
+			binary.BigEndian.PutUint16(p.Payload[2*i:], uint16(v))
+		}
+		sent++
+		b.Push(p)
+	}
+	for range 50 {
+		send()
+		r.Read(true)
+	}
+	for range 3 { // a stall of three packets, which then come at once
+		r.Read(true)
+	}
+	for range 3 {
+		send()
+	}
+	for tick := range 3000 {
+		send()
+		f := r.Read(true)
+		for half := range 2 {
+			if p := peak(f.PCM[80*half : 80*half+80]); p < 7000 {
+				t.Fatalf("tick %d has a hole: %d", tick, p)
+			}
+		}
+	}
+	s := b.Stats()
+	t.Logf("%+v, %d samples decoded ahead", s, r.have-r.given)
+	if s.Shrunk < 3 || s.Delay > 0 || r.have-r.given > 160 {
+		t.Errorf("a minute later: %+v", s)
 	}
 }
 
