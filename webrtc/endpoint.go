@@ -14,7 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,6 +106,24 @@ type Endpoint struct {
 	stats    Stats
 }
 
+// farewell ends the sessions of members, so that pages and media are told before the sockets go.
+func (e *Endpoint) farewell() {
+	e.mu.Lock()
+	all := slices.Collect(maps.Values(e.sessions))
+	e.mu.Unlock()
+	for _, s := range all {
+		s.end(ending{bridge.Shutdown, bridge.Reason{Method: bridge.Shutdown, Text: "the bridge is shutting down"}})
+	}
+	late := time.After(2 * lastMessage)
+	for _, s := range all {
+		select {
+		case <-s.over:
+		case <-late:
+			return
+		}
+	}
+}
+
 // Stats are figures for the operator.
 type Stats struct {
 	Peers, Pending, Sockets int           // now
@@ -179,6 +199,7 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
+	e.farewell()
 	e.cancel(errShutdown)
 	e.work.Wait()
 	e.ports.Close()

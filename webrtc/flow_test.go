@@ -3,6 +3,7 @@ package webrtc
 import (
 	"log/slog"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -107,5 +108,32 @@ func TestJoin(t *testing.T) {
 	}
 	if r := next(t, l.left, "Leave"); r.Method != bridge.Departed {
 		t.Errorf("left = %+v, want departed", r)
+	}
+}
+
+// When the bridge ends, its pages are told and their legs leave.
+func TestShutdown(t *testing.T) {
+	f := newFakeFocus()
+	e, err := newEndpoint(Config{Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Audio: testAudio(), Video: testVideo()}, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := runEndpoint(e)
+	s := startServer(t, e)
+	p, idle := dial(t, s), dial(t, s)
+	p.join("8001", "")
+	l := next(t, f.legs, "leg")
+	if !end() {
+		t.Fatal("Run did not return")
+	}
+	if m := p.message("hangup"); string(m.Params) != `{"reason":"shutdown","text":"the bridge is shutting down"}` {
+		t.Errorf("hangup = %s", m.Params)
+	}
+	if r := next(t, l.left, "Leave"); r.Method != bridge.Shutdown {
+		t.Errorf("left = %+v", r)
+	}
+	next(t, idle.closed, "close of a page that had not joined")
+	if _, _, err := e.Answer(t.Context(), bundle("0")+mline("audio", "0", "sendrecv"), noPreference); err == nil {
+		t.Error("an offer was answered after the end")
 	}
 }

@@ -47,6 +47,9 @@ const joinTime = 10 * time.Second
 // lastWords is how long a PeerConnection stays open after its leg has left: the mixer's BYE leaves with its next tick.
 const lastWords = 60 * time.Millisecond
 
+// lastMessage is how long the end of a session waits for its page to take the last message.
+const lastMessage = time.Second
+
 // session is a person in one tab: a Peer, its leg once DTLS is complete, and the WebSocket, which may break and come back.
 // It is the leg's bridge.Actor.
 type session struct {
@@ -220,6 +223,12 @@ func (s *session) close(why ending) {
 		}
 	}
 	s.peer.Close()
+	if k != nil {
+		select {
+		case <-k.ended:
+		case <-time.After(lastMessage):
+		}
+	}
 	s.log.Info("webrtc: session ended", "method", why.reason.Method, "reason", why.reason.Text)
 }
 

@@ -29,6 +29,7 @@ type socket struct {
 	source   string
 	out      chan any
 	cancel   context.CancelCauseFunc
+	ended    chan struct{} // closed when the connection is
 	rate     bucket
 
 	// The fields below belong to the reading goroutine.
@@ -63,7 +64,7 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	defer cancel(nil)
 	k := &socket{
 		endpoint: e, log: e.log.With("source", source), conn: conn, source: r.RemoteAddr,
-		out: make(chan any, waiting), cancel: cancel, rate: newBucket(e.cfg.Limits.Requests),
+		out: make(chan any, waiting), cancel: cancel, ended: make(chan struct{}), rate: newBucket(e.cfg.Limits.Requests),
 	}
 	k.run(ctx)
 }
@@ -91,6 +92,7 @@ func (e *Endpoint) shut(source string) {
 func (k *socket) run(ctx context.Context) {
 	if k.conn.Subprotocol() != Subprotocol {
 		k.conn.Close(websocket.StatusPolicyViolation, "subprotocol "+Subprotocol+" is needed")
+		close(k.ended)
 		return
 	}
 	sent := make(chan struct{})
@@ -107,6 +109,7 @@ func (k *socket) run(ctx context.Context) {
 	<-pinged
 	k.followers.Wait()
 	k.conn.CloseNow()
+	close(k.ended)
 	if k.session != nil {
 		k.session.detach(k, k.away(err))
 	}
