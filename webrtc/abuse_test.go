@@ -194,3 +194,39 @@ func FuzzMessage(f *testing.F) {
 		_, _ = params[candidate](in.Params)
 	})
 }
+
+// Limits hold for an address, and for the IPv6 network that one customer has.
+func TestSubscriber(t *testing.T) {
+	for source, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "::ffff:192.0.2.1", "2001:db8:1:2:3::4": "2001:db8:1:2::/64",
+		"fe80::1%eth0": "fe80::/64", "::1": "::1", "": "", "@": "@",
+	} {
+		if got := subscriber(source); got != want {
+			t.Errorf("subscriber(%q) = %q, want %q", source, got, want)
+		}
+	}
+}
+
+// One source cannot open WebSockets without end, and makes room by closing them.
+func TestSocketsAreCounted(t *testing.T) {
+	e := startEndpoint(t, newFakeFocus(), Limits{Sockets: 2})
+	s := startServer(t, e)
+	first, _ := dial(t, s), dial(t, s)
+	if _, r, err := websocket.Dial(t.Context(), s.URL+"/ws", nil); err == nil || r == nil || r.StatusCode != 503 {
+		t.Errorf("third WebSocket: %v, want 503", err)
+	}
+	first.conn.CloseNow()
+	eventually(t, "one socket", func() bool { return e.Stats().Sockets == 1 })
+	dial(t, s)
+}
+
+// A page of another host cannot use the visitor's browser to talk to us.
+func TestOrigin(t *testing.T) {
+	s := startServer(t, startEndpoint(t, newFakeFocus(), Limits{}))
+	_, r, err := websocket.Dial(t.Context(), s.URL+"/ws", &websocket.DialOptions{
+		Subprotocols: []string{Subprotocol}, HTTPHeader: map[string][]string{"Origin": {"https://evil.example"}},
+	})
+	if err == nil || r == nil || r.StatusCode != 403 {
+		t.Errorf("WebSocket from another origin: %v, want 403", err)
+	}
+}

@@ -50,7 +50,7 @@ type ICEServer struct {
 type Limits struct {
 	Peers     int           // PeerConnections in all; 2000
 	Pending   int           // PeerConnections of one source that have not completed their set-up; 20
-	Sockets   int           // WebSockets of one source, and its ICE-TCP connections; 200
+	Sockets   int           // WebSockets of one source, and its ICE-TCP connections; 200. Of all sources: 16 times as many
 	SetUp     time.Duration // from the offer to a complete DTLS handshake; 30 s
 	Away      time.Duration // a leg waits so long for its WebSocket to come back; 15 s
 	Reload    time.Duration // the same when the page said that it goes away: it may be loaded again; 5 s
@@ -140,9 +140,6 @@ func (e *Endpoint) Stats() Stats {
 	for _, n := range e.pending {
 		s.Pending += n
 	}
-	for _, n := range e.sockets {
-		s.Sockets += n
-	}
 	return s
 }
 
@@ -221,11 +218,11 @@ func (e *Endpoint) enter(p *Peer) error {
 		return &bridge.Refusal{Rule: bridge.RuleShutdown, Text: "the bridge is shutting down"}
 	case len(e.peers) >= e.cfg.Limits.Peers:
 		return &bridge.Refusal{Rule: bridge.RuleLimit, Text: "the bridge has as many connections as it may have"}
-	case e.pending[p.source] >= e.cfg.Limits.Pending:
+	case e.pending[subscriber(p.source)] >= e.cfg.Limits.Pending:
 		return &bridge.Refusal{Rule: bridge.RuleLimit, Text: "too many connections from your address are being set up"}
 	}
 	e.peers[p] = struct{}{}
-	e.pending[p.source]++
+	e.pending[subscriber(p.source)]++
 	e.work.Add(1)
 	return nil
 }
@@ -234,7 +231,7 @@ func (e *Endpoint) enter(p *Peer) error {
 func (e *Endpoint) settle(p *Peer, connected bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	decrement(e.pending, p.source)
+	decrement(e.pending, subscriber(p.source))
 	if connected {
 		e.stats.Connected++
 		e.stats.SetUp += time.Since(p.began)
@@ -249,6 +246,16 @@ func (e *Endpoint) exit(p *Peer) {
 	delete(e.peers, p)
 	e.mu.Unlock()
 	e.work.Done()
+}
+
+// subscriber is what limits per source count by: an address or, of IPv6, the network that one customer has (RFC 6177).
+func subscriber(source string) string {
+	a, err := netip.ParseAddr(source)
+	if err != nil || a.Unmap().Is4() || a.IsLoopback() {
+		return source
+	}
+	network, _ := a.WithZone("").Prefix(64)
+	return network.String()
 }
 
 func decrement(m map[string]int, key string) {

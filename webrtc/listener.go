@@ -9,7 +9,7 @@ import (
 // needs, and a single mux serves them all.
 // Connections are counted, for a stranger can open them without a word.
 type gathered struct {
-	limit  int // connections of one source; eight times as many in all
+	limit  int // connections of one source; allSources times as many in all
 	port   int // of all listeners; set before the first Addr
 	conns  chan net.Conn
 	done   chan struct{}
@@ -36,7 +36,7 @@ func (g *gathered) serve(l net.Listener) {
 		if err != nil {
 			return // closed, or out of descriptors: UDP goes on
 		}
-		c := &countedConn{Conn: conn, listener: g, source: host(conn.RemoteAddr().String())}
+		c := &countedConn{Conn: conn, listener: g, source: subscriber(host(conn.RemoteAddr().String()))}
 		if !g.enter(c.source) {
 			conn.Close()
 			continue
@@ -53,7 +53,7 @@ func (g *gathered) serve(l net.Listener) {
 func (g *gathered) enter(source string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.sources[source] >= g.limit || g.all >= 8*g.limit {
+	if g.sources[source] >= g.limit || g.all >= allSources*g.limit {
 		return false
 	}
 	g.sources[source]++

@@ -17,6 +17,9 @@ import (
 // statusReplaced closes a WebSocket whose page goes on with another one.
 const statusReplaced websocket.StatusCode = 4001
 
+// allSources is how many times the limit of one source all have together.
+const allSources = 16
+
 // waiting bounds the messages that wait for a slow page.
 const waiting = 256
 
@@ -73,17 +76,20 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 func (e *Endpoint) open(source string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed || e.sockets[source] >= e.cfg.Limits.Sockets {
+	limit, key := e.cfg.Limits.Sockets, subscriber(source)
+	if e.closed || e.sockets[key] >= limit || e.stats.Sockets >= allSources*limit {
 		return false
 	}
-	e.sockets[source]++
+	e.sockets[key]++
+	e.stats.Sockets++
 	e.work.Add(1)
 	return true
 }
 
 func (e *Endpoint) shut(source string) {
 	e.mu.Lock()
-	decrement(e.sockets, source)
+	decrement(e.sockets, subscriber(source))
+	e.stats.Sockets--
 	e.mu.Unlock()
 	e.work.Done()
 }
