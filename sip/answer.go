@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -109,7 +110,11 @@ func (c *call) refuseInvite(code int, text string, fields ...string) {
 
 // reject refuses the first INVITE and ends the call.
 func (c *call) reject(code int, text string, fields ...string) {
-	c.log.Info("call refused", "code", code, "why", text)
+	level := slog.LevelDebug // strangers fill no disk
+	if c.ua.guard.mayLog(time.Now()) {
+		level = slog.LevelInfo
+	}
+	c.log.Log(c.ua.ctx, level, "call refused", "code", code, "why", text)
 	c.refuseInvite(code, text, fields...)
 	c.free(bridge.Reason{Method: "failed", Code: code, Text: text})
 	c.end()
@@ -154,8 +159,9 @@ func (c *call) invited(ctx context.Context, r *transport.Request, user string) {
 		c.reject(code, reasonPhrase(code), refusalFields(code, c.ua.host(r), text)...)
 		return
 	}
+	c.webRTC = offer != nil && c.ua.media.WantsICE(offer)
 	c.session, err = c.ua.media.NewSession(SessionRequest{
-		Remote: r.Source().Addr(), WebRTC: offer != nil && c.ua.media.WantsICE(offer), Preferences: preferences, End: c.mediaEnded,
+		Remote: r.Source().Addr(), WebRTC: c.webRTC, Preferences: preferences, End: c.mediaEnded,
 	})
 	if err != nil {
 		c.log.Warn("no media for a call", "err", err)

@@ -122,13 +122,24 @@ func (c *call) refreshSession() {
 		c.refreshIn(time.Second)
 		return
 	}
-	if !slices.Contains(c.allows, "UPDATE") {
+	if !slices.Contains(c.allows, "UPDATE") && !c.webRTC {
 		c.reinvite()
 		return
 	}
 	req := c.dlg.Request(sipmsg.UPDATE)
 	askTimer(req, c.timer)
-	c.ask(req, func(res *sipmsg.Response, err error) { c.refreshed(res, err, func() { c.allows = nil; c.reinvite() }) })
+	c.ask(req, func(res *sipmsg.Response, err error) { c.refreshed(res, err, c.otherRefresh()) })
+}
+
+// otherRefresh is what to do where UPDATE was refused; nil where nothing else is possible.
+func (c *call) otherRefresh() func() {
+	if c.webRTC {
+		return nil
+	}
+	return func() {
+		c.allows = nil
+		c.reinvite()
+	}
 }
 
 func askTimer(req *sipmsg.Request, t dialog.Timer) {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -28,9 +29,10 @@ func (c *call) dial(d destination) {
 	if to.Flow != nil {
 		remote = to.Flow.Remote.Addr()
 	}
-	c.session, err = c.ua.media.NewSession(SessionRequest{Remote: remote, WebRTC: d.webRTC(), End: c.mediaEnded})
+	c.webRTC = d.webRTC()
+	c.session, err = c.ua.media.NewSession(SessionRequest{Remote: remote, WebRTC: c.webRTC, End: c.mediaEnded})
 	var offer []byte
-	if err == nil && !d.webRTC() { // a client with ICE makes the offer itself, in its 200
+	if err == nil && !c.webRTC { // a client with ICE makes the offer itself, in its 200
 		offer, err = c.session.Offer(c.ua.ctx)
 	}
 	if err != nil {
@@ -67,7 +69,9 @@ func (ua *UserAgent) route(ctx context.Context, d destination) (transport.Target
 
 // firstInvite makes the INVITE of a new dialog.
 func (c *call) firstInvite(d destination, offer []byte, timer time.Duration) *sipmsg.Request {
-	req := sipmsg.NewRequest(sipmsg.INVITE, *d.uri.Clone())
+	uri := *d.uri.Clone()
+	uri.Headers = nil // RFC 3261 §19.1.1: not in a Request-URI
+	req := sipmsg.NewRequest(sipmsg.INVITE, uri)
 	for _, r := range d.routes {
 		req.AppendHeader(&sipmsg.RouteHeader{Address: *r.Clone()})
 	}
@@ -76,7 +80,7 @@ func (c *call) firstInvite(d destination, offer []byte, timer time.Duration) *si
 		from.User, from.Host = d.trunk.User, d.trunk.host()
 	}
 	id := sipmsg.CallIDHeader(c.key.callID)
-	req.AppendHeader(&sipmsg.FromHeader{DisplayName: c.out.conference, Address: from, Params: sipmsg.HeaderParams{{K: "tag", V: c.key.localTag}}})
+	req.AppendHeader(&sipmsg.FromHeader{DisplayName: strings.NewReplacer(`"`, "", `\`, "").Replace(c.out.conference), Address: from, Params: sipmsg.HeaderParams{{K: "tag", V: c.key.localTag}}})
 	req.AppendHeader(&sipmsg.ToHeader{Address: sipmsg.Uri{Scheme: d.uri.Scheme, User: d.uri.User, Host: d.uri.Host, Port: d.uri.Port}})
 	req.AppendHeader(&id)
 	req.AppendHeader(&sipmsg.CSeqHeader{SeqNo: 1, MethodName: sipmsg.INVITE})
@@ -85,7 +89,11 @@ func (c *call) firstInvite(d destination, offer []byte, timer time.Duration) *si
 	req.AppendHeader(sipmsg.NewHeader("Accept", accept))
 	req.AppendHeader(sipmsg.NewHeader("Supported", "timer"))
 	if timer > 0 {
-		req.AppendHeader(sipmsg.NewHeader("Session-Expires", strconv.Itoa(int(timer/time.Second))))
+		value := strconv.Itoa(int(timer / time.Second))
+		if c.webRTC { // only it can make offers
+			value += ";refresher=uas"
+		}
+		req.AppendHeader(sipmsg.NewHeader("Session-Expires", value))
 	}
 	setBody(req, sdpContentType, offer)
 	return req

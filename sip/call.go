@@ -49,7 +49,8 @@ type call struct {
 	trunk       *Trunk       // whose credentials answer challenges; may be nil
 	credentials *auth.Client // for trunk; made when first asked for
 	session     Session
-	leg         leg // nil until joined
+	webRTC      bool // the session cannot make an offer
+	leg         leg  // nil until joined
 	join        bridge.JoinRequest
 	started     time.Time
 
@@ -209,16 +210,17 @@ func (c *call) hangup(r bridge.Reason) {
 	}
 }
 
-// bye says BYE and frees everything; only the answer is waited for.
+// bye says BYE and frees everything; only the answer is waited for. The word goes out first: a media connection may take
+// its time to close.
 func (c *call) bye(r bridge.Reason) {
 	if c.phase != confirmed {
 		return
 	}
 	c.phase = ending
-	c.free(r)
 	req := c.dlg.Request(sipmsg.BYE)
 	req.AppendHeader(sipmsg.NewHeader("Reason", reasonHeader(r)))
 	c.ask(req, func(*sipmsg.Response, error) { c.end() })
+	c.free(r)
 }
 
 // reasonHeader is the value of Reason (RFC 3326).

@@ -55,7 +55,7 @@ func (ua *UserAgent) dial(l leg, conference, target string) (bridge.Actor, error
 		o.open--
 	}
 	if entered == 0 {
-		return nil, &bridge.Refusal{Rule: "limit", Text: "Too many calls"}
+		return nil, &bridge.Refusal{Rule: bridge.RuleLimit, Text: "Too many calls"}
 	}
 	return o, nil
 }

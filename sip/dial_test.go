@@ -87,7 +87,7 @@ func TestNoRuleNoCall(t *testing.T) {
 			"+49 30; sip:x@y":                          "outbound",
 			"":                                         "outbound",
 			"mailto:bob@example.org":                   "outbound",
-			"alice":                                    "unreachable",
+			"alice":                                    "absent",
 			"bob":                                      "outbound",
 			"sip:bob@203.0.113.5\r\nRoute: <sip:x>":    "outbound",
 			"sip:b@[2001:db8::1]":                      "outbound",

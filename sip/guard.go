@@ -13,6 +13,7 @@ type guard struct {
 	mu    sync.Mutex // guards the fields below
 	since time.Time  // start of the second
 	all   int
+	lines int
 	from  map[netip.Addr]int
 }
 
@@ -25,10 +26,7 @@ func newGuard(l Limits) *guard { return &guard{limits: l, from: map[netip.Addr]i
 func (g *guard) admit(source netip.Addr, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if d := now.Sub(g.since); d >= time.Second || d < 0 {
-		g.since, g.all = now, 0
-		clear(g.from)
-	}
+	g.turnLocked(now)
 	if g.all >= g.limits.Rate {
 		return false
 	}
@@ -39,4 +37,24 @@ func (g *guard) admit(source netip.Addr, now time.Time) bool {
 	g.from[source] = n + 1
 	g.all++
 	return true
+}
+
+// turnLocked begins a new second where the old one is over.
+func (g *guard) turnLocked(now time.Time) {
+	if d := now.Sub(g.since); d >= time.Second || d < 0 {
+		g.since, g.all, g.lines = now, 0, 0
+		clear(g.from)
+	}
+}
+
+// linesPerSecond bounds what strangers can write into the log.
+const linesPerSecond = 10
+
+// mayLog says whether a line about a stranger may be written now.
+func (g *guard) mayLog(now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.turnLocked(now)
+	g.lines++
+	return g.lines <= linesPerSecond
 }

@@ -135,13 +135,13 @@ func (ua *UserAgent) destinations(target string, now time.Time) ([]destination, 
 			list = append(list, destination{uri: b.URI, routes: b.Path, flow: b.Flow})
 		}
 		if list == nil {
-			return nil, &bridge.Refusal{Rule: "unreachable", Text: name + " is not registered"}
+			return nil, &bridge.Refusal{Rule: bridge.RuleAbsent, Text: name + " is not registered"}
 		}
 		return list, nil
 	}
 	text, uri, ok := canonical(target)
 	if !ok {
-		return nil, &bridge.Refusal{Rule: "outbound", Text: strconv.Quote(clip(target)) + " is neither a user, a number nor a SIP address"}
+		return nil, &bridge.Refusal{Rule: bridge.RuleOutbound, Text: strconv.Quote(clip(target)) + " is neither a user, a number nor a SIP address"}
 	}
 	for _, r := range ua.rules {
 		if !matches(r.match, text) {
@@ -154,7 +154,7 @@ func (ua *UserAgent) destinations(target string, now time.Time) ([]destination, 
 			return []destination{{uri: r.trunk.uri(uri.User), trunk: r.trunk}}, nil
 		}
 	}
-	return nil, &bridge.Refusal{Rule: "outbound", Text: "No outbound rule allows " + text}
+	return nil, &bridge.Refusal{Rule: bridge.RuleOutbound, Text: "No outbound rule allows " + text}
 }
 
 // canonical is what rules are compared with: a number without punctuation, or "sip:user@host" without parameters (which

@@ -198,13 +198,13 @@ func refusal(err error) (int, string) {
 		return 503, "Service Unavailable"
 	}
 	switch r.Rule {
-	case "unknown":
+	case bridge.RuleUnknown, bridge.RuleName:
 		return 404, r.Text
-	case "full":
+	case bridge.RuleFull:
 		return 486, r.Text
-	case "limit":
+	case bridge.RuleLimit, bridge.RuleBusy, bridge.RuleShutdown:
 		return 503, r.Text
-	case "ended":
+	case bridge.RuleEnded:
 		return 480, r.Text
 	}
 	return 403, r.Text
@@ -269,7 +269,7 @@ func (ua *UserAgent) joinRequest(r *transport.Request, conference, user string, 
 		Source: r.Source().String(), DisplayText: clip(unquote(name)), Began: time.Now(),
 	}
 	if contact := r.Contact(); contact != nil {
-		j.Endpoint = contact.Address.String()
+		j.Endpoint = short(contact.Address.String())
 	}
 	number := conferenceName(who)
 	if user != "" {
@@ -281,13 +281,13 @@ func (ua *UserAgent) joinRequest(r *transport.Request, conference, user string, 
 		}
 		return j
 	}
-	j.Number = number
-	j.Entity = who.Addr()
+	j.Number = clip(number)
+	j.Entity = short(who.Addr())
 	if who.Scheme == "tel" {
-		j.Entity = "tel:" + number
+		j.Entity = short("tel:" + number)
 	}
 	if j.DisplayText == "" {
-		j.DisplayText = number
+		j.DisplayText = clip(number)
 	}
 	return j
 }
@@ -303,6 +303,15 @@ func private(r *sipmsg.Request) bool {
 		}
 	}
 	return false
+}
+
+// short drops a URI that is too long to be shown to everybody.
+func short(uri string) string {
+	const most = 512
+	if len(uri) > most {
+		return ""
+	}
+	return uri
 }
 
 // clip bounds a name of the network.

@@ -116,6 +116,7 @@ func (d *Dialog) Ack(inviteSeq uint32) *sipmsg.Request { return d.request(sipmsg
 
 func (d *Dialog) request(method sipmsg.RequestMethod, seq uint32) *sipmsg.Request {
 	target, routes := d.path()
+	target.Headers = nil // RFC 3261 §19.1.1: not in a Request-URI
 	req := sipmsg.NewRequest(method, target)
 	for _, r := range routes {
 		req.AppendHeader(&sipmsg.RouteHeader{Address: *r.Clone()})
