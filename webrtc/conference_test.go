@@ -256,6 +256,31 @@ func TestReloadLeavesNoGhost(t *testing.T) {
 	}
 }
 
+// A page whose PeerConnection is closed, as a reload does, has its place kept for the next one, on this socket or another.
+func TestNewPeerConnectionTakesThePlace(t *testing.T) {
+	b, e := startBridge(t)
+	s := startServer(t, e)
+	p := dial(t, s)
+	who := p.join("8001", "")
+	if err := p.pc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "no peer", func() bool { return e.Stats().Peers == 0 })
+	p.connect()
+	p.microphone()
+	p.offer(nil)
+	now := p.joined()
+	if now.Participant != who.Participant || now.Leg == who.Leg {
+		t.Errorf("with the second PeerConnection %+v, with the first %+v", now, who)
+	}
+	if a := p.ask("rename", object{"name": "Ada"}); a.Error != nil {
+		t.Errorf("rename: %+v", *a.Error)
+	}
+	if all := b.Conferences(); len(all) != 1 || all[0].Len() != 1 {
+		t.Errorf("conferences = %+v, want one with one user", all)
+	}
+}
+
 // Expelled people are told, and the bridge forgets them.
 func TestExpel(t *testing.T) {
 	b, e := startBridge(t)

@@ -53,7 +53,7 @@ type Limits struct {
 	Sockets   int           // WebSockets of one source, and its ICE-TCP connections; 200. Of all sources: 16 times as many
 	SetUp     time.Duration // from the offer to a complete DTLS handshake; 30 s
 	Away      time.Duration // a leg waits so long for its WebSocket to come back; 15 s
-	Reload    time.Duration // the same when the page said that it goes away: it may be loaded again; 5 s
+	Reload    time.Duration // the same when the page went away, WebSocket or PeerConnection: it may be loaded again; 5 s
 	Write     time.Duration // a WebSocket that takes a message no faster is closed; 10 s
 	Ping      time.Duration // between pings; 15 s
 	Requests  float64       // requests and messages of one WebSocket a second; 20

@@ -97,6 +97,7 @@ func (k *socket) offer(ctx context.Context, raw json.RawMessage) (any, func() er
 	if err != nil {
 		return nil, nil, err
 	}
+	k.renew(o)
 	var answer string
 	resumed := k.session == nil && k.resume(o)
 	if k.session == nil {
@@ -114,6 +115,18 @@ func (k *socket) offer(ctx context.Context, raw json.RawMessage) (any, func() er
 		}
 		return nil
 	}, nil
+}
+
+// renew lets go of a session whose PeerConnection the page has replaced by another: the new leg will replace the old one.
+func (k *socket) renew(o *offer) {
+	if k.session == nil || k.session.peer.continues(o) {
+		return
+	}
+	if l := k.session.current(); l != nil {
+		k.request.Resume = l.Token()
+	}
+	k.session.detach(k, k.endpoint.cfg.Limits.Away)
+	k.session = nil
 }
 
 // resume takes over the session that the page had before, if the offer is of the same PeerConnection. A page that was

@@ -169,6 +169,17 @@ func (s *session) member() ending {
 	case <-l.Done():
 		return ending{bridge.EndedMethod, bridge.Reason{Method: bridge.Departed}}
 	case <-s.peer.Done():
+	}
+	if !errors.Is(s.peer.Err(), errClosed) {
+		return s.broken()
+	}
+	// The far end closed it. A page that goes for good says leave; one that is loaded again comes back and takes its place.
+	select {
+	case why := <-s.endings:
+		return why
+	case <-l.Done():
+		return ending{bridge.EndedMethod, bridge.Reason{Method: bridge.Departed}}
+	case <-time.After(s.endpoint.cfg.Limits.Reload):
 		return s.broken()
 	}
 }
