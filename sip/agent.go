@@ -116,6 +116,9 @@ func (ua *UserAgent) drain() {
 	ua.mu.Lock()
 	ua.draining = true
 	ua.mu.Unlock()
+	for _, c := range ua.list() {
+		c.box.post(c.dismiss)
+	}
 	deadline := time.Now().Add(ua.cfg.Grace)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -131,7 +134,7 @@ func (ua *UserAgent) drain() {
 		if !told && now.After(deadline.Add(-ua.cfg.Grace/2)) {
 			told = true
 			for _, c := range calls {
-				c.Hangup(bridge.Reason{Method: "departed", Text: "The bridge goes down"})
+				c.Hangup(goingDown)
 			}
 		}
 	}

@@ -183,6 +183,17 @@ func (c *call) byed(r *transport.Request) {
 // Hangup ends the call (bridge.Actor).
 func (c *call) Hangup(r bridge.Reason) { c.box.post(func() { c.hangup(r) }) }
 
+// dismiss ends a call from outside that never came into a conference; the others are the bridge's to end.
+func (c *call) dismiss() {
+	if c.leg != nil || c.out != nil {
+		return
+	}
+	c.stopUnacked() // there is no time to wait for the ACK
+	c.hangup(goingDown)
+}
+
+var goingDown = bridge.Reason{Method: bridge.Shutdown, Code: 503, Text: "The bridge goes down"}
+
 // abandon ends the call without a word: the grace is over.
 func (c *call) abandon() {
 	c.box.post(func() {

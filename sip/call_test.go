@@ -289,6 +289,21 @@ func TestRequestsFollowTheFlowThroughNAT(t *testing.T) {
 	})
 }
 
+func TestShutdownDoesNotWaitForAnACK(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		p := w.phone("203.0.113.5:5060")
+		p.request("INVITE", "audio")
+		p.answer(180)
+		p.answer(200)
+		start := time.Now()
+		w.stop()
+		if r := field(p.asks("BYE"), "reason"); !strings.Contains(r, "cause=503") || time.Since(start) > 0 {
+			t.Errorf("BYE after %v, Reason = %s", time.Since(start), r)
+		}
+		p.reply(200, "OK", "")
+	})
+}
+
 func TestShutdownSaysBYE(t *testing.T) {
 	inWorld(t, nil, func(w *world) {
 		p := w.phone("203.0.113.5:5060")
