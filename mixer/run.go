@@ -13,6 +13,7 @@ import (
 
 const (
 	lateTick   = 5 * time.Millisecond
+	letIn      = time.Millisecond
 	maxBehind  = 200 * time.Millisecond // a clock further behind skips
 	quietEvery = 25                     // ticks between two looks for quiet streams
 )
@@ -34,6 +35,11 @@ func (m *Mixer) Run(ctx context.Context) error {
 			m.end()
 			return context.Cause(ctx)
 		case <-timer.C:
+		}
+		if time.Since(next) > lateTick {
+			// Who was late is perhaps this whole process. Then packets wait in sockets: let them in first, or they
+			// would be taken for lost.
+			time.Sleep(letIn)
 		}
 		m.step(next)
 		next = m.keepTime(next.Add(audio.Tick))
