@@ -2,9 +2,12 @@
 // nothing of SIP, SDP, PeerConnections, HTTP or people.
 //
 // One goroutine, that of Run, steps the sound every 20 ms: it takes what Attach, Detach and Apply left for it, reads
-// each jitter buffer, mixes, encodes, sends, and writes RTCP. Inlets may be fed from any goroutine: a stream's mutex
-// is held for as long as it takes to copy a packet. No lock nests in another except Mixer.mu → stream.mu → jitter.Buffer's, and none
-// is held while a Wire or Events are called.
+// each jitter buffer, mixes, encodes, sends, and writes RTCP. Pictures are made by package video in goroutines of its
+// own, which Run waits for. Inlets may be fed from any goroutine: a stream's mutex is held for as long as it takes to copy
+// a packet.
+//
+// Locks nest in this order only: Mixer.mu, stream.mu, then that of a jitter.Buffer or a video.Source. None of them is held
+// while a Wire or Events are called.
 package mixer
 
 import (

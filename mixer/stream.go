@@ -77,7 +77,8 @@ type Feedback struct {
 }
 
 // Wire sends the packets of one stream. Both methods borrow what they are given, never block and may be called
-// by one goroutine at a time each. An error says that this packet did not leave; it ends nothing.
+// by one goroutine at a time each. An error says that this packet did not leave; it ends nothing. A wire that blocks
+// nevertheless is sent no sound for a while.
 type Wire interface {
 	// WriteRTP sends one packet; the header's SSRC is the Encoding's.
 	WriteRTP(h *rtp.Header, payload []byte) error
