@@ -2,12 +2,10 @@ package e2e
 
 import (
 	"bytes"
-	"context"
-	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -105,25 +103,45 @@ func (b *bridge) try(args ...string) (string, error) {
 	return out.String(), err
 }
 
-// get asks the API over the control socket.
-func (b *bridge) get(path string, into any) {
+// follower is a command that goes on and prints.
+type follower struct {
+	b   *bridge
+	mu  sync.Mutex // guards out
+	out strings.Builder
+}
+
+// follow starts a command of the command line that prints what happens.
+func (b *bridge) follow(args ...string) *follower {
 	b.t.Helper()
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", b.socket)
-	}, TLSClientConfig: &tls.Config{}}}
-	defer client.CloseIdleConnections()
-	r, err := client.Get("http://tutti" + path)
-	if err != nil {
+	f := &follower{b: b}
+	cmd := exec.Command(b.cmd.Path, append(args, "--server", "unix:"+b.socket)...)
+	cmd.Stdout = &lockedWriter{&f.mu, &f.out}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err != nil || r.StatusCode != http.StatusOK {
-		b.t.Fatalf("GET %s: %s %v\n%s", path, r.Status, err, body)
+	b.t.Cleanup(func() { interrupt(cmd) })
+	f.wait("\n")
+	return f
+}
+
+// wait waits until the command has printed text.
+func (f *follower) wait(text string) {
+	f.b.t.Helper()
+	said := func() string {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.out.String()
 	}
-	if err := json.Unmarshal(body, into); err != nil {
-		b.t.Fatalf("GET %s: %v\n%s", path, err, body)
+	eventually(f.b.t, 10*time.Second, "the line "+text, func() bool { return strings.Contains(said(), text) }, func() { f.b.t.Log(said()) })
+}
+
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
 	}
+	return 0
 }
 
 // state is a conference as operators see it; nil where there is none.
