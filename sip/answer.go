@@ -156,7 +156,7 @@ func (c *call) invited(ctx context.Context, r *transport.Request, user string) {
 	preferences, err := c.ua.focus.Admit(c.join)
 	if err != nil {
 		code, text := refusal(err)
-		c.reject(code, reasonPhrase(code), refusalFields(code, c.ua.host(r), text)...)
+		c.reject(code, clip(text), refusalFields(code, c.ua.host(r), text)...) // phones show the reason phrase
 		return
 	}
 	c.webRTC = offer != nil && c.ua.media.WantsICE(offer)

@@ -68,11 +68,7 @@ func newRoot(version string) *cobra.Command {
   tutti conference   and the other commands speak to the running one`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			return usageError{fmt.Errorf("there is no command %q; tutti --help lists them", args[0])}
-		},
 	}
-	root.Args = cobra.NoArgs
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())}
 	})
@@ -96,21 +92,40 @@ func newRoot(version string) *cobra.Command {
 		root.AddCommand(cmd)
 	}
 	root.AddCommand(a.versionCommand())
-	return wrapArgs(root)
+	return strict(root)
 }
 
-// wrapArgs makes a wrong number of arguments a mistake in the command line, for every command.
-func wrapArgs(cmd *cobra.Command) *cobra.Command {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usageError{fmt.Errorf("%w; usage: %s", err, c.UseLine())}
+// strict makes an unknown command and a wrong number of arguments mistakes in the command line, for every command.
+func strict(cmd *cobra.Command) *cobra.Command {
+	check := cmd.Args
+	if cmd.HasSubCommands() {
+		check = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
 			}
-			return nil
+			text := fmt.Sprintf("there is no command %q", c.CommandPath()+" "+args[0])
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				text += fmt.Sprintf("; did you mean %s?", near[0])
+			}
+			return fmt.Errorf("%s", text)
+		}
+		cmd.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	if check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			err := check(c, args)
+			switch {
+			case err == nil:
+				return nil
+			case c.HasSubCommands():
+				return usageError{fmt.Errorf("%w (%s --help lists them)", err, c.CommandPath())}
+			}
+			return usageError{fmt.Errorf("%w; usage: %s", err, c.UseLine())}
 		}
 	}
 	for _, child := range cmd.Commands() {
-		wrapArgs(child)
+		strict(child)
 	}
 	return cmd
 }

@@ -24,6 +24,7 @@ type SIP struct {
 	Domain            string     `mapstructure:"domain" doc:"host part of our addresses; empty: the address that a phone dialled"`
 	TLS               KeyPair    `mapstructure:"tls"`
 	Users             []User     `mapstructure:"users" doc:"phones that may register"`
+	Digests           []string   `mapstructure:"digests" doc:"how passwords are asked for, in this order: md5, sha-256; many phones refuse a choice" allowed:"md5,sha-256"`
 	AuthenticateCalls bool       `mapstructure:"authenticate_calls" doc:"only users and trunks may dial in"`
 	Trunks            []Trunk    `mapstructure:"trunks" doc:"PBXs and providers to call through"`
 	Outbound          []Outbound `mapstructure:"outbound" doc:"which numbers and addresses may be dialled; none: only registered users"`
@@ -140,6 +141,7 @@ func Default() Config {
 	return Config{
 		SIP: SIP{
 			Listen:            []string{"udp://0.0.0.0:5060", "tcp://0.0.0.0:5060"},
+			Digests:           []string{"md5"},
 			SRTP:              "none",
 			RingTime:          Duration(time.Minute),
 			MaxCallsPerSource: 100,

@@ -68,6 +68,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		"unknown key, near a known one": {"sip:\n  listn: []\n", []string{"tutti.yaml:2: sip.listn: unknown key; did you mean listen?"}},
 		"unknown key, far from all":     {"control:\n  frobnicate: 1\n", []string{"tutti.yaml:2: control.frobnicate: unknown key; allowed here: socket"}},
 		"not allowed":                   {"log:\n  level: loud\n", []string{`tutti.yaml:2: log.level: "loud" is not allowed; allowed: debug, info, warn, error`}},
+		"not allowed in a list":         {"sip:\n  digests: [md5, sha-1]\n", []string{`sip.digests[1]: "sha-1" is not allowed; allowed: md5, sha-256`}},
 		"not a duration":                {"media:\n  timeout: 30\n", []string{`tutti.yaml:2: media.timeout: "30" is not a duration`}},
 		"not a range":                   {"media:\n  rtp_ports: 20000\n", []string{`media.rtp_ports: "20000" is not a range of ports: write FIRST-LAST`}},
 		"not a number":                  {"media:\n  width: wide\n", []string{`media.width: "wide" is not a whole number`}},

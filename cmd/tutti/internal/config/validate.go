@@ -41,10 +41,23 @@ func (v *validator) allowed(value reflect.Value, prefix string) {
 			for i := range child.Len() {
 				v.allowed(child.Index(i), fmt.Sprintf("%s[%d].", key, i))
 			}
-		case f.allowed != nil && !slices.Contains(f.allowed, child.String()):
-			v.add(key, "%q is not allowed; allowed: %s", child.String(), strings.Join(slices.DeleteFunc(slices.Clone(f.allowed), func(s string) bool { return s == "" }), ", "))
+		case f.typ.Kind() == reflect.Slice:
+			for i := range child.Len() {
+				v.oneOf(fmt.Sprintf("%s[%d]", key, i), child.Index(i).String(), f.allowed)
+			}
+		case f.typ.Kind() == reflect.String:
+			v.oneOf(key, child.String(), f.allowed)
 		}
 	}
+}
+
+// oneOf checks a value against a list of allowed ones; nil allows all.
+func (v *validator) oneOf(key, value string, allowed []string) {
+	if allowed == nil || slices.Contains(allowed, value) {
+		return
+	}
+	named := slices.DeleteFunc(slices.Clone(allowed), func(s string) bool { return s == "" })
+	v.add(key, "%q is not allowed; allowed: %s", value, strings.Join(named, ", "))
 }
 
 func (v *validator) sip(c SIP) {

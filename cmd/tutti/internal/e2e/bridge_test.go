@@ -220,6 +220,9 @@ func (b *bridge) stop() {
 	if b.cmd.ProcessState != nil {
 		return
 	}
+	if b.t.Failed() {
+		b.t.Logf("its figures:\n%s", b.metrics())
+	}
 	start := time.Now()
 	b.cmd.Process.Signal(syscall.SIGTERM)
 	if err := b.cmd.Wait(); err != nil {

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"tutti/mixer/plan"
 	"tutti/sip"
+	"tutti/sip/auth"
 	"tutti/sip/offer"
 	"tutti/sip/transport"
 	"tutti/webrtc"
@@ -31,6 +33,9 @@ func (s *server) sipConfig() (sip.Config, error) {
 		AuthenticateCalls: in.AuthenticateCalls, AllowWS: s.Config.HTTP.Origins, RingTimeout: time.Duration(in.RingTime), Grace: grace,
 		Limits: sip.Limits{Calls: s.Config.Policy.MaxLegs, CallsPerSource: in.MaxCallsPerSource, RatePerSource: in.CallRate},
 		Logger: s.Logger,
+	}
+	for _, d := range in.Digests {
+		c.Digests = append(c.Digests, auth.Algorithm(strings.ToUpper(d)))
 	}
 	for _, u := range in.Users {
 		c.Users = append(c.Users, sip.User{Name: u.Name, Password: u.Password})
