@@ -38,19 +38,17 @@ func join(words []string) string { return strings.Join(words, ", ") }
 
 func contains(words []string, word string) bool { return slices.Contains(words, word) }
 
+// nextPort is where freePort goes on looking: below the ports that the kernel gives to others, and apart from other tests.
+var nextPort atomic.Int32
+
+func init() { nextPort.Store(int32(14000 + os.Getpid()%40*400)) }
+
 // freePort is a port that nobody has now, UDP and TCP.
 func freePort(t testing.TB) int {
 	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
-		l.Close()
-		if err == nil {
-			u.Close()
+	for range 2000 {
+		port := 14000 + int(nextPort.Add(1)-14000)%18000
+		if free(port) {
 			return port
 		}
 	}
@@ -58,13 +56,26 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-var rtpBlocks atomic.Int32
-
-// rtpPorts is a range of RTP ports for one bridge, below the ports that the kernel gives to others.
-func rtpPorts(testing.TB) string {
-	first := 12000 + 400*int(rtpBlocks.Add(1))
-	return fmt.Sprintf("%d-%d", first, first+399)
+// free says whether a port can be bound on every address of loopback.
+func free(port int) bool {
+	for _, host := range []string{"127.0.0.1", "[::1]"} {
+		address := fmt.Sprintf("%s:%d", host, port)
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return false
+		}
+		u, err := net.ListenPacket("udp", address)
+		l.Close()
+		if err != nil {
+			return false
+		}
+		u.Close()
+	}
+	return true
 }
+
+// rtpPorts is a range of RTP ports for one bridge; the bridge passes over those that are taken.
+func rtpPorts(testing.TB) string { return "10000-13998" }
 
 func or(a, b string) string {
 	if a != "" {
