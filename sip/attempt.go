@@ -309,7 +309,7 @@ func (c *call) cancel(r bridge.Reason) {
 		c.session = nil
 	}
 	if c.firstTx != nil {
-		c.firstTx.Cancel()
+		c.firstTx.Cancel(sipmsg.NewHeader("Reason", reasonHeader(r)))
 		return
 	}
 	c.fail(r)

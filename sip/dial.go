@@ -102,7 +102,7 @@ func (o *outgoing) answered(c *call) bool {
 	if won {
 		for _, other := range o.calls {
 			if other != c {
-				other.Hangup(bridge.Reason{Text: "Answered elsewhere", Code: 200})
+				other.Hangup(bridge.Reason{Text: "Call completed elsewhere", Code: 200})
 			}
 		}
 	}

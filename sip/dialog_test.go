@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -349,6 +350,7 @@ func TestFlood(t *testing.T) {
 			}
 			p.raw("ACK", p.seq, fmt.Sprintf("z9hG4bK-phone-%d", p.branch), "")
 		}
+		synctest.Wait()
 		if n := w.ua.Calls(); n != 0 {
 			t.Errorf("%d calls are kept", n)
 		}

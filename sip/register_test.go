@@ -106,7 +106,10 @@ func TestRegisteredPhonesRing(t *testing.T) {
 		home.last = atHome
 		home.reply(200, "OK", "audio")
 		home.asks("ACK")
-		desk.asks("CANCEL")
+		// RFC 3326 §3.1: the desk phone shows no missed call.
+		if r := field(desk.asks("CANCEL"), "reason"); r != `SIP;cause=200;text="Call completed elsewhere"` {
+			t.Errorf("Reason = %s", r)
+		}
 		desk.reply(200, "OK", "")
 		desk.last = atDesk
 		desk.reply(487, "Request Terminated", "")

@@ -3,8 +3,14 @@ package transport
 import sipmsg "github.com/emiago/sipgo/sip"
 
 // Cancel cancels an INVITE (§9.1): at once when a provisional answer is there,
-// otherwise with the first one. A 2xx may still win the race.
-func (tx *ClientTx) Cancel() { tx.abandon(ErrCancelled) }
+// otherwise with the first one. A 2xx may still win the race. It takes further
+// header fields for the CANCEL, such as a Reason (RFC 3326).
+func (tx *ClientTx) Cancel(fields ...sipmsg.Header) {
+	tx.mu.Lock()
+	tx.cancelWith = fields
+	tx.mu.Unlock()
+	tx.abandon(ErrCancelled)
+}
 
 func (tx *ClientTx) abandon(why error) {
 	if !tx.invite {
@@ -34,7 +40,11 @@ func (tx *ClientTx) cancelLocked() *sipmsg.Request {
 	}
 	tx.sentCancel = true
 	tx.endInLocked(tx.layer.cfg.Timers.giveUp(), ErrCancelled)
-	return derive(tx.req, sipmsg.CANCEL, tx.req.To())
+	cancel := derive(tx.req, sipmsg.CANCEL, tx.req.To())
+	for _, h := range tx.cancelWith {
+		cancel.AppendHeader(h)
+	}
+	return cancel
 }
 
 // launch sends a CANCEL in a transaction of its own, with the branch of the INVITE.

@@ -40,6 +40,7 @@ type ClientTx struct {
 	end        *time.Timer // timers B, D, F, K, M
 	wantCancel bool        // CANCEL asked for, perhaps before the first 1xx (§9.1)
 	sentCancel bool
+	cancelWith []sipmsg.Header // further header fields of the CANCEL
 	err        error
 }
 
