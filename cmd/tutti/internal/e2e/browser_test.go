@@ -54,7 +54,7 @@ func newBrowser(t testing.TB, o browserOptions) *browser {
 		t.Fatalf("node does not start: %v", err)
 	}
 	t.Cleanup(b.stop)
-	params := map[string]any{"deny": o.deny, "args": o.args}
+	params := map[string]any{"deny": o.deny, "args": append([]string{}, o.args...)}
 	dir := t.TempDir()
 	if o.tone > 0 {
 		file := filepath.Join(dir, "microphone.wav")

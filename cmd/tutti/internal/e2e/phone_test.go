@@ -63,6 +63,7 @@ func newPhone(t testing.TB, b *bridge, o phoneOptions) *phone {
 	t.Helper()
 	p := &phone{t: t, name: o.name, dir: t.TempDir(), events: make(chan phoneEvent, 256)}
 	p.port = freePort(t)
+	freePort(t) // baresip takes the next one for TLS
 	control := freePort(t)
 	p.configure(b, o, control)
 	p.ear = newEar(t)

@@ -26,14 +26,21 @@ func hears(t *testing.T, who string, heard func() sound, want map[float64]float6
 	}, func() { t.Errorf("%s %s", who, wrong(heard().last(window), want, not)) })
 }
 
-// wrong says what is wrong with a sound, "" for nothing.
+// wrong says what is wrong with a sound of steady tones, "" for nothing.
 func wrong(s sound, want map[float64]float64, not float64) string {
+	for hz := range want {
+		if gaps := s.gaps(hz); gaps > 0 {
+			return fmt.Sprintf("hears %.0f Hz with %d gaps of 20 ms in %.1f s", hz, gaps, s.seconds())
+		}
+	}
+	return unlike(s, want, not)
+}
+
+// unlike says which tone of a sound has another level than wanted, "" for none.
+func unlike(s sound, want map[float64]float64, not float64) string {
 	for hz, level := range want {
 		if got := s.level(hz); math.Abs(got-level) > 3 {
 			return fmt.Sprintf("hears %.0f Hz at %.1f dBFS, want %.0f", hz, got, level)
-		}
-		if gaps := s.gaps(hz); gaps > 0 {
-			return fmt.Sprintf("hears %.0f Hz with %d gaps of 20 ms in %.1f s", hz, gaps, s.seconds())
 		}
 	}
 	if own := s.level(not); own > -55 {
