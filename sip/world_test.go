@@ -435,6 +435,7 @@ func (p *phone) hangUp() {
 	p.t.Helper()
 	p.request("BYE", "")
 	p.answer(200)
+	synctest.Wait()
 }
 
 func field(m message, name string) string {

@@ -247,6 +247,7 @@ func (tx *ClientTx) receive(res *sipmsg.Response) {
 	tx.mu.Lock()
 	var ack []byte
 	var cancel *sipmsg.Request
+	refused := false
 	switch code := res.StatusCode; {
 	case tx.flow == nil || tx.state == terminated:
 	case code < 200 && tx.state <= proceeding:
@@ -256,7 +257,7 @@ func (tx *ClientTx) receive(res *sipmsg.Response) {
 	case tx.invite && code < 300:
 		tx.acceptedLocked(res)
 	case tx.state <= proceeding:
-		ack = tx.refusedLocked(res)
+		ack, refused = tx.refusedLocked(res), true
 	case tx.state == completed && tx.invite:
 		ack = tx.ackPacket // a copy: our ACK was lost
 	}
@@ -265,7 +266,29 @@ func (tx *ClientTx) receive(res *sipmsg.Response) {
 	if ack != nil {
 		_ = tx.layer.write(f, f.Remote, ack)
 	}
+	if refused {
+		tx.conclude(res)
+	}
 	tx.launch(cancel)
+}
+
+// conclude delivers the final answer, after the ACK: what the reader sends next shall not overtake it.
+func (tx *ClientTx) conclude(res *sipmsg.Response) {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	if tx.state == terminated {
+		return
+	}
+	t, wait := tx.layer.cfg.Timers, time.Duration(0)
+	switch reliable := tx.flow.Network.Reliable(); {
+	case reliable:
+	case tx.invite:
+		wait = t.giveUp() // timer D
+	default:
+		wait = t.T4 // timer K
+	}
+	tx.endInLocked(wait, nil)
+	tx.deliverLocked(res)
 }
 
 func (tx *ClientTx) provisionalLocked(res *sipmsg.Response) {
@@ -295,22 +318,13 @@ func (tx *ClientTx) acceptedLocked(res *sipmsg.Response) {
 
 // refusedLocked is also the 2xx of anything but INVITE.
 func (tx *ClientTx) refusedLocked(res *sipmsg.Response) (ack []byte) {
-	t, wait := tx.layer.cfg.Timers, time.Duration(0)
 	tx.state = completed
 	tx.stopLocked(&tx.resend)
-	switch reliable := tx.flow.Network.Reliable(); {
-	case tx.invite:
+	tx.stopLocked(&tx.end)
+	if tx.invite {
 		tx.ackPacket = marshal(derive(tx.req, sipmsg.ACK, res.To()))
-		ack = tx.ackPacket
-		if !reliable {
-			wait = t.giveUp() // timer D
-		}
-	case !reliable:
-		wait = t.T4 // timer K
 	}
-	tx.endInLocked(wait, nil)
-	tx.deliverLocked(res)
-	return ack
+	return tx.ackPacket
 }
 
 func (tx *ClientTx) deliverLocked(res *sipmsg.Response) {
