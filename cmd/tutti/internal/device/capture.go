@@ -39,6 +39,8 @@ func register() error {
 	}
 	found, err := sound.Devices(malgo.Capture)
 	if err != nil {
+		_ = sound.Uninit() // there is a better error to tell
+		sound.Free()
 		return fmt.Errorf("device: sound hardware: %w", err)
 	}
 	for _, info := range found {
@@ -102,10 +104,11 @@ func (c *capture) AudioRecord(prop.Media) (audio.Reader, error) {
 		device.Uninit()
 		return nil, err
 	}
-	context.AfterFunc(c.ctx, device.Uninit)
+	ctx := c.ctx
+	context.AfterFunc(ctx, device.Uninit)
 	return audio.ReaderFunc(func() (wave.Audio, func(), error) {
 		select {
-		case <-c.ctx.Done():
+		case <-ctx.Done():
 			return nil, func() {}, io.EOF
 		case p := <-periods:
 			return &wave.Int16Interleaved{Data: p, Size: wave.ChunkInfo{Len: len(p), Channels: 1, SamplingRate: SampleRate}}, func() {}, nil

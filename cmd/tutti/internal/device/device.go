@@ -64,9 +64,9 @@ func name(d driver.Driver) string {
 
 // find is the device of a kind that a person asked for; "default" is the system's choice.
 func find(kind driver.DeviceType, wanted string) (driver.Driver, error) {
-	if kind == driver.Microphone {
+	if kind == driver.Microphone { // these are looked for when somebody asks
 		if err := registered(); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("no microphone %q: looked for ALSA, PulseAudio and JACK: %w", wanted, err)
 		}
 	}
 	all := devices(kind)

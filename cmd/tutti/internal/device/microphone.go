@@ -2,6 +2,8 @@ package device
 
 import (
 	"fmt"
+	"sync"
+
 	"github.com/pion/mediadevices/pkg/driver"
 	"github.com/pion/mediadevices/pkg/io/audio"
 	"github.com/pion/mediadevices/pkg/wave"
@@ -13,26 +15,25 @@ const (
 	FrameSize  = SampleRate / 50
 )
 
-// Microphone is an open one. It belongs to one goroutine.
+// Microphone is an open one. It belongs to one goroutine; only Close may be called from others, too.
 type Microphone struct {
 	device driver.Driver
 	reader audio.Reader
+	once   sync.Once
 }
 
-// OpenMicrophone opens a microphone by name.
+// OpenMicrophone opens a microphone by name. The caller closes it.
 func OpenMicrophone(name string) (*Microphone, error) {
 	d, err := microphone(name)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Open(); err != nil {
-		return nil, fmt.Errorf("device: microphone %q: %w", name, err)
-	}
-	reader, err := d.(driver.AudioRecorder).AudioRecord(microphoneMedia())
+	reader, err := startMicrophone(d)
 	if err != nil {
-		return nil, fmt.Errorf("device: microphone %q: %w", name, err) // the driver has closed itself
+		forget(d)
+		return nil, fmt.Errorf("microphone %q, of those that ALSA, PulseAudio and JACK name: %w", name, err)
 	}
-	return &Microphone{d, audio.NewBuffer(FrameSize)(reader)}, nil
+	return &Microphone{device: d, reader: audio.NewBuffer(FrameSize)(reader)}, nil
 }
 
 func microphone(name string) (driver.Driver, error) {
@@ -42,11 +43,21 @@ func microphone(name string) (driver.Driver, error) {
 	return find(driver.Microphone, name)
 }
 
+func startMicrophone(d driver.Driver) (audio.Reader, error) {
+	drivers.Lock()
+	defer drivers.Unlock()
+	if err := open(d); err != nil {
+		return nil, err
+	}
+	reader, err := d.(driver.AudioRecorder).AudioRecord(microphoneMedia()) // after an error the driver has closed itself
+	return reader, busy(err)
+}
+
 // Read waits for the next 20 ms and fills frame, which holds FrameSize samples.
 func (m *Microphone) Read(frame []int16) error {
 	chunk, release, err := m.reader.Read()
 	if err != nil {
-		return fmt.Errorf("device: microphone: %w", err)
+		return fmt.Errorf("microphone: %w", err)
 	}
 	defer release()
 	if pcm, ok := chunk.(*wave.Int16Interleaved); ok {
@@ -60,10 +71,16 @@ func (m *Microphone) Read(frame []int16) error {
 }
 
 // Close ends the device; a Read under way ends with an error.
-func (m *Microphone) Close() error {
-	err := m.device.Close()
-	if m.device.Info().Name == phraseName {
-		driver.GetManager().Delete(m.device.ID())
+func (m *Microphone) Close() {
+	m.once.Do(func() {
+		shut(m.device)
+		forget(m.device)
+	})
+}
+
+// forget takes a phrase out of mediadevices' manager: each Microphone that says it has its own.
+func forget(d driver.Driver) {
+	if d.Info().Name == phraseName {
+		driver.GetManager().Delete(d.ID())
 	}
-	return err
 }

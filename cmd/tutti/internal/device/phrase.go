@@ -2,8 +2,10 @@ package device
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"time"
 
@@ -29,13 +31,14 @@ const (
 // newPhrase registers a microphone that says a sentence again and again, at the pace of speech.
 func newPhrase() (driver.Driver, error) {
 	manager := driver.GetManager()
-	a := &phrase{}
-	if err := manager.Register(a, driver.Info{Label: Phrase, DeviceType: driver.Microphone, Name: phraseName}); err != nil {
-		return nil, err
+	about := driver.Info{Label: rand.Text(), DeviceType: driver.Microphone, Name: phraseName} // the label is how we find it again
+	if err := manager.Register(&phrase{}, about); err != nil {
+		return nil, fmt.Errorf("phrase: %w", err)
 	}
-	found := manager.Query(func(d driver.Driver) bool {
-		return d.Info().Name == phraseName && d.Status() == driver.StateClosed
-	})
+	found := manager.Query(func(d driver.Driver) bool { return d.Info().Label == about.Label })
+	if len(found) != 1 {
+		return nil, fmt.Errorf("phrase: %d drivers after one was registered", len(found))
+	}
 	return found[0], nil
 }
 
@@ -60,6 +63,9 @@ func (p *phrase) Properties() []prop.Media {
 	return []prop.Media{microphoneMedia()}
 }
 
+// late is how far behind its time the phrase may be before it leaves something out.
+const late = 200 * time.Millisecond
+
 // AudioRecord reads frames of 20 ms, each when its time has come.
 func (p *phrase) AudioRecord(prop.Media) (audio.Reader, error) {
 	up, err := resample.New(phraseRate, SampleRate)
@@ -68,14 +74,16 @@ func (p *phrase) AudioRecord(prop.Media) (audio.Reader, error) {
 	}
 	const n = phraseRate / 50
 	in, out := make([]int16, n), make([]int16, FrameSize)
-	at, next := 0, time.Now()
+	ctx, at, next := p.ctx, 0, time.Now()
 	samples := (len(phraseWAV) - wavHeader) / 2
 	return audio.ReaderFunc(func() (wave.Audio, func(), error) {
-		next = next.Add(20 * time.Millisecond)
+		if next = next.Add(20 * time.Millisecond); time.Since(next) > late {
+			next = time.Now() // the machine slept: what was not said is not said now
+		}
 		timer := time.NewTimer(time.Until(next))
 		defer timer.Stop()
 		select {
-		case <-p.ctx.Done():
+		case <-ctx.Done():
 			return nil, func() {}, io.EOF
 		case <-timer.C:
 		}
