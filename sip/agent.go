@@ -66,7 +66,7 @@ func newAgent(cfg Config, f focus, m Media) (*UserAgent, error) {
 	ua.ctx, ua.stop = context.WithCancel(context.Background()) //nolint:contextcheck // outlives Run's: BYEs are said after it
 	ua.layer = transport.New(transport.Config{
 		Handler: ua, Log: cfg.Logger, Timers: cfg.Timers, Limits: cfg.Transport, TLS: cfg.TLS,
-		Advertise: cfg.Advertise, UserAgent: cfg.Product, Extensions: []string{"100rel", "timer", "path", "outbound"},
+		Advertise: cfg.Advertise, UserAgent: cfg.Product, Extensions: []string{"100rel", "timer", "path"},
 		AcceptWS: cfg.AllowWS,
 	})
 	return ua, nil
