@@ -137,6 +137,7 @@ func (c *call) invited(ctx context.Context, r *transport.Request, user string) {
 	}
 	c.dlg = dlg
 	c.keep(r.Flow)
+	c.natted = dialog.BehindNAT(r.Request)
 	c.allows = methods(r.Request)
 	timer, err := c.ua.timers().Answer(r.Request)
 	if !c.timerOK(err) {

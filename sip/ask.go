@@ -21,7 +21,7 @@ var sessionExpired = bridge.Reason{Method: "failed", Code: 408, Text: "Session e
 // target is where our requests within the dialog go.
 func (c *call) target() (transport.Target, error) {
 	hop := c.dlg.NextHop()
-	if keepsFlow(hop, c.flow) {
+	if keepsFlow(hop, c.flow, c.natted) {
 		return transport.Target{Flow: c.flow}, nil
 	}
 	ctx, cancel := context.WithTimeout(c.ua.ctx, resolveTimeout)
@@ -32,8 +32,8 @@ func (c *call) target() (transport.Target, error) {
 const resolveTimeout = 5 * time.Second
 
 // keepsFlow says whether the next hop is better reached by the way its request came than by its URI: it is on the far side
-// of a connection that is open, or of a NAT (RFC 5626 §3 without asking for it; RFC 3261 alone would send into the void).
-func keepsFlow(hop sipmsg.Uri, f *transport.Flow) bool {
+// of a connection that is open, or of a NAT (natted, or an address that means nothing here; RFC 5626 §3 without asking for it; RFC 3261 alone would send into the void).
+func keepsFlow(hop sipmsg.Uri, f *transport.Flow, natted bool) bool {
 	if !f.Alive() {
 		return false
 	}
@@ -48,7 +48,7 @@ func keepsFlow(hop sipmsg.Uri, f *transport.Flow) bool {
 	case ip == remote:
 		return f.Network.Reliable() || hop.Port == int(f.Remote.Port()) || hop.Port == 0 && f.Remote.Port() == 5060
 	default:
-		return unreachable(ip) && (!unreachable(remote) || remote.IsLoopback() != ip.IsLoopback() || remote.IsPrivate())
+		return unreachable(ip) && (natted || !unreachable(remote) || remote.IsLoopback() != ip.IsLoopback())
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *call) dial(d destination) {
 	if to.Flow != nil {
 		remote = to.Flow.Remote.Addr()
 	}
-	c.webRTC = d.webRTC()
+	c.webRTC, c.natted = d.webRTC(), d.natted
 	c.session, err = c.ua.media.NewSession(SessionRequest{Remote: remote, WebRTC: c.webRTC, End: c.mediaEnded})
 	var offer []byte
 	if err == nil && !c.webRTC { // a client with ICE makes the offer itself, in its 200
@@ -58,10 +58,10 @@ func remoteText(to transport.Target, remote netip.Addr) string {
 
 // route is where the first request goes: the flow of a registration, or the address of the URI.
 func (ua *UserAgent) route(ctx context.Context, d destination) (transport.Target, error) {
-	if d.flow.Alive() && len(d.routes) == 0 && (d.flow.Network.Reliable() || keepsFlow(d.uri, d.flow)) {
+	if d.flow.Alive() && len(d.routes) == 0 && (d.flow.Network.Reliable() || keepsFlow(d.uri, d.flow, d.natted)) {
 		return transport.Target{Flow: d.flow}, nil
 	}
-	if d.flow.Alive() && len(d.routes) > 0 && keepsFlow(d.routes[0], d.flow) {
+	if d.flow.Alive() && len(d.routes) > 0 && keepsFlow(d.routes[0], d.flow, d.natted) {
 		return transport.Target{Flow: d.flow}, nil
 	}
 	return ua.resolve(ctx, d.hop())

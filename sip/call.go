@@ -44,6 +44,7 @@ type call struct {
 	phase       phase
 	dlg         *dialog.Dialog // nil while calling
 	flow        *transport.Flow
+	natted      bool // the far end sends from another address than it believes
 	contact     *sipmsg.ContactHeader
 	allows      []string     // methods that the far end allows; nil is unknown
 	trunk       *Trunk       // whose credentials answer challenges; may be nil

@@ -106,6 +106,7 @@ type destination struct {
 	uri    sipmsg.Uri
 	routes []sipmsg.Uri    // Route header fields
 	flow   *transport.Flow // of a registered contact
+	natted bool            // it is behind a NAT
 	trunk  *Trunk
 }
 
@@ -132,7 +133,7 @@ func (ua *UserAgent) destinations(target string, now time.Time) ([]destination, 
 	if _, ok := ua.phones.passwords[name]; ok {
 		var list []destination
 		for _, b := range ua.phones.registrar.Contacts(name, now) {
-			list = append(list, destination{uri: b.URI, routes: b.Path, flow: b.Flow})
+			list = append(list, destination{uri: b.URI, routes: b.Path, flow: b.Flow, natted: b.NAT})
 		}
 		if list == nil {
 			return nil, &bridge.Refusal{Rule: bridge.RuleAbsent, Text: name + " is not registered"}

@@ -198,3 +198,16 @@ func TestTimerDurations(t *testing.T) {
 		}
 	}
 }
+
+func TestBehindNAT(t *testing.T) {
+	for via, want := range map[string]bool{
+		"192.168.1.2:5060;branch=z9hG4bK1;received=203.0.113.5": true,
+		"203.0.113.5:5060;branch=z9hG4bK1;received=203.0.113.5": false,
+		"203.0.113.5:5060;branch=z9hG4bK1":                      false,
+		"pbx.example;branch=z9hG4bK1;received=203.0.113.5":      false, // a name may have that address
+	} {
+		if got := BehindNAT(request(t, strings.Replace(invite, "phone.example;branch=z9hG4bK1", via, 1))); got != want {
+			t.Errorf("Via %s: %v, want %v", via, got, want)
+		}
+	}
+}

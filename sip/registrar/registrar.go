@@ -12,6 +12,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"tutti/sip/dialog"
 	"tutti/sip/transport"
 )
 
@@ -27,6 +28,7 @@ type Binding struct {
 	Params  sipmsg.HeaderParams // of the Contact, without expires
 	Path    []sipmsg.Uri        // proxies on the way, first hop first (RFC 3327)
 	Flow    *transport.Flow     // the way that the REGISTER came (RFC 5626); may be nil
+	NAT     bool                // it sent from another address than it believes to have
 	Expires time.Time
 	callID  string
 	seq     uint32
@@ -103,7 +105,7 @@ func (r *Registrar) update(list []Binding, req *sipmsg.Request, flow *transport.
 			return nil, err
 		}
 		b := Binding{
-			URI: *c.Address.Clone(), Params: c.Params.Clone(), Path: path(req), Flow: flow, Expires: now.Add(d),
+			URI: *c.Address.Clone(), Params: c.Params.Clone(), Path: path(req), Flow: flow, NAT: dialog.BehindNAT(req), Expires: now.Add(d),
 			callID: callID, seq: seq, device: device(c),
 		}
 		b.Params.Remove("expires")
