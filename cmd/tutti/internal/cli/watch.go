@@ -46,22 +46,22 @@ func (a *app) conferenceWatch() *cobra.Command {
 func (a *app) watch(cmd *cobra.Command, c *client.Client, conference string, visit func(*bridge.Document, json.RawMessage) error) error {
 	var current any
 	err := c.Events(cmd.Context(), conferencePath(conference)+"/events", func(event string, data []byte) error {
-		var update struct {
-			State any             `json:"state"`
-			Patch json.RawMessage `json:"patch"`
-		}
-		if err := json.Unmarshal(data, &update); err != nil {
-			return fmt.Errorf("%s: event %s: %w", conference, event, err)
-		}
+		change := json.RawMessage(data)
 		switch event {
-		case "state":
-			current, update.Patch = update.State, data
-		case "notify":
-			var patch any
-			if err := json.Unmarshal(update.Patch, &patch); err != nil {
+		case "state": // the whole, as it is
+			current = nil
+			if err := json.Unmarshal(data, &current); err != nil {
 				return fmt.Errorf("%s: event %s: %w", conference, event, err)
 			}
-			current = client.Merge(current, patch)
+		case "notify":
+			var notice struct {
+				Patch json.RawMessage `json:"patch"`
+			}
+			var patch any
+			if err := errors.Join(json.Unmarshal(data, &notice), json.Unmarshal(notice.Patch, &patch)); err != nil {
+				return fmt.Errorf("%s: event %s: %w", conference, event, err)
+			}
+			change, current = notice.Patch, client.Merge(current, patch)
 		default:
 			return nil
 		}
@@ -69,7 +69,7 @@ func (a *app) watch(cmd *cobra.Command, c *client.Client, conference string, vis
 		if err != nil {
 			return err
 		}
-		return visit(state, update.Patch)
+		return visit(state, change)
 	})
 	if errors.Is(err, errDone) {
 		return nil
