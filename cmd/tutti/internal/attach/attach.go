@@ -118,7 +118,6 @@ func (m *member) run(ctx context.Context) error {
 	defer m.drop()
 	wait := leastWait
 	for {
-		again := m.within
 		err := m.connect(ctx)
 		if err == nil {
 			wait = leastWait
@@ -129,7 +128,7 @@ func (m *member) run(ctx context.Context) error {
 		if over, err := m.final(ctx, err); over {
 			return err
 		}
-		if wait == leastWait || !again {
+		if wait == leastWait { // once for each time
 			m.Tell(Event{Lost: err})
 		}
 		pause := time.NewTimer(wait/2 + rand.N(wait))
@@ -192,10 +191,13 @@ func (m *member) connect(ctx context.Context) error {
 		m.peer.Store(p)
 		limit = joinTime
 	}
-	if err := m.negotiate(p, !fresh); err != nil {
-		return err
+	if err = m.negotiate(p, !fresh); err == nil {
+		err = m.awaitJoined(limit)
 	}
-	return m.awaitJoined(limit)
+	if errors.Is(err, errStranger) || errors.Is(err, errLate) {
+		m.drop() // the bridge does not know this PeerConnection any more, or cannot be reached with it
+	}
+	return err
 }
 
 // negotiate offers what p has and takes the answer.
@@ -212,7 +214,7 @@ func (m *member) negotiate(p *peer, restart bool) error {
 	return p.answered(answer.SDP)
 }
 
-// awaitJoined waits until the bridge says that we are in. A PeerConnection that it does not know any more is of no use.
+// awaitJoined waits until the bridge says that we are in.
 func (m *member) awaitJoined(limit time.Duration) error {
 	late := time.NewTimer(limit)
 	defer late.Stop()
@@ -225,9 +227,6 @@ func (m *member) awaitJoined(limit time.Duration) error {
 		}
 		if err != nil {
 			m.token = before
-			if errors.Is(err, errLate) {
-				m.drop()
-			}
 			return err
 		}
 	}

@@ -1,8 +1,10 @@
 package attach
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/pion/interceptor"
@@ -201,11 +203,25 @@ func (p *peer) found(c *pion.ICECandidate) {
 	}
 }
 
+// errStranger says that the other end of the PeerConnection is gone: the bridge was started again.
+var errStranger = errors.New("the bridge is another than before")
+
+// answered takes the answer. DTLS goes on after an ICE restart, so it has to come from who answered before.
 func (p *peer) answered(sdp string) error {
+	if before := p.pc.CurrentRemoteDescription(); before != nil && fingerprint(before.SDP) != fingerprint(sdp) {
+		return errStranger
+	}
 	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: sdp}); err != nil {
 		return fmt.Errorf("attach: the bridge's answer: %w", err)
 	}
 	return nil
+}
+
+// fingerprint is that of the certificate in an SDP (RFC 8122 §5).
+func fingerprint(sdp string) string {
+	_, rest, _ := strings.Cut(sdp, "a=fingerprint:")
+	value, _, _ := strings.Cut(rest, "\n")
+	return strings.ToUpper(strings.TrimSpace(value))
 }
 
 // candidate takes one of the bridge's. One that we cannot use is not the last.
