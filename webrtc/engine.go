@@ -14,6 +14,7 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/logging"
 	"github.com/pion/sdp/v3"
 	pion "github.com/pion/webrtc/v4"
 
@@ -55,7 +56,7 @@ func newEngine(cfg Config, p *ports, r reach) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	chain, err := newInterceptors()
+	chain, err := newInterceptors(pionLoggers{cfg.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -109,17 +110,17 @@ func newSettings(cfg Config, p *ports, r reach) (pion.SettingEngine, error) {
 
 // newInterceptors is the chain of what belongs to the transport: loss repair and congestion feedback. SR, RR, SDES, BYE, PLI and
 // FIR are the mixer's, so pion's report interceptor is not in it.
-func newInterceptors() (*interceptor.Registry, error) {
+func newInterceptors(loggers logging.LoggerFactory) (*interceptor.Registry, error) {
 	chain := &interceptor.Registry{}
-	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(resendable))
+	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(resendable), nack.WithResponderLoggerFactory(loggers))
 	if err != nil {
 		return nil, fmt.Errorf("webrtc: NACK responder: %w", err)
 	}
-	generator, err := nack.NewGeneratorInterceptor(nack.GeneratorMaxNacksPerPacket(nacksPerPacket))
+	generator, err := nack.NewGeneratorInterceptor(nack.GeneratorMaxNacksPerPacket(nacksPerPacket), nack.WithGeneratorLoggerFactory(loggers))
 	if err != nil {
 		return nil, fmt.Errorf("webrtc: NACK generator: %w", err)
 	}
-	feedback, err := twcc.NewSenderInterceptor()
+	feedback, err := twcc.NewSenderInterceptor(twcc.WithLoggerFactory(loggers))
 	if err != nil {
 		return nil, fmt.Errorf("webrtc: transport-wide feedback: %w", err)
 	}

@@ -125,6 +125,8 @@ func (b *browser) eval(code string, into any) {
 	}
 }
 
+func unmarshal(data []byte, into any) error { return json.Unmarshal(data, into) }
+
 // join opens a conference and goes in under a name.
 func (b *browser) join(page, name string) {
 	b.t.Helper()

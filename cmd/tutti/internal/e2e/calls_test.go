@@ -43,7 +43,7 @@ sip: {listen: ["udp://SIPADDRESS", "tcp://SIPADDRESS"], users: [{name: carol, pa
 func TestDialARegisteredPhone(t *testing.T) {
 	b := newBridge(t, registered)
 	carol := newPhone(t, b, phoneOptions{name: "carol", codec: "PCMU", tone: 700, register: "sesame-open-1"})
-	carol.wait("REGISTER_OK")
+	carol.registered()
 	if out, err := b.try("dial", "8001", "+4930123456"); err == nil || !strings.Contains(out, "outbound") {
 		t.Errorf("dial of a number without a rule: %v\n%s", err, out)
 	}

@@ -214,6 +214,12 @@ func (p *phone) wait(want string) phoneEvent {
 	}
 }
 
+// registered waits until the phone says that the bridge knows it.
+func (p *phone) registered() {
+	p.t.Helper()
+	eventually(p.t, 15*time.Second, "the registration of "+p.name, func() bool { return strings.Contains(p.output(), "[1 binding]") })
+}
+
 // readEvents reads netstrings ("LENGTH:JSON,") until the connection ends.
 func (p *phone) readEvents() {
 	defer close(p.events)

@@ -19,13 +19,23 @@ function spy() {
       window.tuttiPeers.push(this);
     }
   };
+  const OriginalSocket = window.WebSocket;
+  const sockets = [];
+  window.WebSocket = class extends OriginalSocket {
+    constructor(...args) {
+      super(...args);
+      sockets.push(this);
+    }
+  };
   const live = () => window.tuttiPeers.filter((p) => p.connectionState === "connected").at(-1);
   window.tuttiTest = {
+    sockets,
     track(kind) {
       return live()?.getReceivers().map((r) => r.track).find((t) => t && t.kind === kind && t.readyState === "live");
     },
     // Keeps what the browser hears from now on, 48 kHz mono.
     async listen() {
+      await this.audio?.close();
       const audio = new AudioContext({ sampleRate: 48000 });
       await audio.resume();
       const source = audio.createMediaStreamSource(new MediaStream([this.track("audio")]));
