@@ -36,7 +36,7 @@ quick: go dependencies ## vet and unit tests, no peers, under a minute
 	@go vet ./...
 	@go test ./...
 
-test: go peers lint ## everything: unit tests with the race detector, then end to end with real peers
+test: go peers lint page-check ## everything: unit tests with the race detector, then end to end with real peers
 	@go test -race ./...
 	@$(MAKE) --no-print-directory e2e
 
@@ -58,9 +58,18 @@ PHRASE := Welcome to tutti. Say something: everybody in this conference hears yo
 phrase: peers ## speak the phrase of the demo anew
 	@espeak-ng -v en-gb -s 150 --stdout '$(PHRASE)' | sox - -r 16000 -c 1 -b 16 cmd/tutti/internal/device/phrase.wav norm -8 pad 0 2
 
-lint: go dependencies ## formatting, vet
+page: ## build the page anew from webrtc/page/src (needs Node)
+	@cd webrtc/page && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+
+page-check: ## the committed page is what its sources give, and its unit tests pass
+	@cd webrtc/page && npm ci --no-audit --no-fund --loglevel=error && npm test --silent && npm run --silent build
+	@[ -z "$$(git status --porcelain webrtc/page/dist)" ] || { git status --short webrtc/page/dist >&2; echo "tutti: webrtc/page/dist is not what its sources give: commit what make page builds" >&2; exit 1; }
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+lint: go dependencies ## formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "tutti: gofmt these:" $$unformatted >&2; exit 1; }
 	@go vet ./...
+	@go run $(STATICCHECK) ./...
 
 install: build ## install the binary and the systemd service (as root)
 	@PREFIX=$(PREFIX) deploy/install
@@ -68,4 +77,4 @@ install: build ## install the binary and the systemd service (as root)
 clean: ## remove what was built
 	@rm -rf bin
 
-.PHONY: help go dependencies peers build run demo quick test e2e bench fuzz phrase lint install clean
+.PHONY: help go dependencies peers build run demo quick test e2e bench fuzz phrase page page-check lint install clean

@@ -357,12 +357,12 @@ func TestWhoDoesNotHangUpIsForgotten(t *testing.T) {
 		if err := b.Do(t.Context(), "8001", Operator("test"), Expel{User: bob.User()}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(drainTime - 1)
+		time.Sleep(drainTime - time.Nanosecond)
 		synctest.Wait()
 		if st := b.Stats(); st.Legs[SIP] != 1 {
 			t.Errorf("given up early: %v", st.Legs)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		<-bob.Done()
 		if st := b.Stats(); st.Legs[SIP] != 0 || st.Legs[WebRTC] != 1 {
 			t.Errorf("legs %v", st.Legs)

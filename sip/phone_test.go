@@ -24,7 +24,6 @@ type phone struct {
 	last    *sipmsg.Request
 	branch  int
 	contact string
-	routes  string
 }
 
 func (w *world) phone(addr string) *phone {

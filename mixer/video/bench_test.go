@@ -129,7 +129,6 @@ type composite struct {
 	sources  []*Source
 	done     chan struct{}
 	start    time.Time
-	stop     func()
 }
 
 // WriteFrame is the end of a frame.

@@ -23,8 +23,8 @@ type Counters struct {
 }
 
 type counters struct {
-	in, out                                                    [5]atomic.Uint64 // by index of networks
-	malformed, refused, dropped, repeated, keepAlives, evicted atomic.Uint64
+	in, out                                           [5]atomic.Uint64 // by index of networks
+	malformed, refused, dropped, repeated, keepAlives atomic.Uint64
 
 	mu       sync.Mutex // guards the fields below
 	armed    bool

@@ -39,14 +39,6 @@ func (n Network) Port() int {
 	return 5060
 }
 
-func networkOf(token string) (Network, bool) {
-	switch n := Network(strings.ToLower(token)); n {
-	case UDP, TCP, TLS, WS, WSS:
-		return n, true
-	}
-	return "", false
-}
-
 // A Flow is the way between us and one peer: a connection, or a socket with
 // the peer's address. Sending on a flow reaches the peer behind its NAT, which
 // is why a registrar and a dialog keep the flow of the request that made them
@@ -87,16 +79,6 @@ func (f *Flow) Retain() { f.retained.Add(1) }
 
 // Release undoes one Retain.
 func (f *Flow) Release() { f.retained.Add(-1) }
-
-func (f *Flow) send(p []byte) error { return f.wire.send(f.Remote, p) }
-
-// towards is the same socket with another address; connections have only one.
-func (f *Flow) towards(to netip.AddrPort) *Flow {
-	if f.Network.Reliable() || f.Remote == to {
-		return f
-	}
-	return &Flow{Network: f.Network, Local: f.Local, Remote: to, wire: f.wire}
-}
 
 func addrPort(a net.Addr) netip.AddrPort {
 	if p, ok := a.(interface{ AddrPort() netip.AddrPort }); ok {

@@ -33,7 +33,6 @@ type Canvas struct {
 	slides bool
 	places []Place
 	want   []tile // what the picture is to be, one for each place
-	serial uint64 // grows with every change of want
 }
 
 // tile is all that decides how one place looks. Two equal tiles look the same.

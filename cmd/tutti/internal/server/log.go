@@ -22,7 +22,7 @@ func NewLogger(w io.Writer, c config.Log) *slog.Logger {
 	case c.Format == "json":
 		return slog.New(slog.NewJSONHandler(w, options))
 	case terminal(w):
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly}))
 	case os.Getenv("JOURNAL_STREAM") != "":
 		options.ReplaceAttr = withoutTime
 	}
