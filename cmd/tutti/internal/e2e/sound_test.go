@@ -54,6 +54,15 @@ func (s sound) level(hz float64) float64 {
 	return 10 * math.Log10(max(sum/float64(max(frames, 1)), 1e-12))
 }
 
+// power is how loud all of it is, dBFS of a sine.
+func (s sound) power() float64 {
+	sum := 0.0
+	for _, v := range s.samples {
+		sum += float64(v) * float64(v)
+	}
+	return 10 * math.Log10(max(2*sum/float64(max(len(s.samples), 1))/32767/32767, 1e-12))
+}
+
 // amplitude is that of one frequency in the whole sound, 1 for a full-scale sine, by the Goertzel algorithm.
 func (s sound) amplitude(hz float64) float64 {
 	c := 2 * math.Cos(2*math.Pi*hz/float64(s.rate))

@@ -41,12 +41,12 @@ func (a addresses) print(w io.Writer) {
 	}
 	b.WriteString("\nThree things to try:\n")
 	if page != "" {
-		fmt.Fprintf(&b, "  1. Open %s/8001 in a browser and join.\n", page)
+		fmt.Fprintf(&b, "  1. Open %s/%s in a browser and join.\n", page, a.try)
 	}
 	if len(a.sip) > 0 {
-		fmt.Fprintf(&b, "  2. Dial sip:8001@%s from any SIP phone: you meet yourself in the browser.\n", a.sip[0])
+		fmt.Fprintf(&b, "  2. Dial sip:%s@%s from any SIP phone: it joins the same conference.\n", a.try, a.sip[0])
 	}
-	b.WriteString("  3. Look who is there: tutti conference show 8001\n\n")
+	fmt.Fprintf(&b, "  3. Look who is there: %s conference show %s\n\n", a.command, a.try)
 	if a.ports != "" {
 		fmt.Fprintf(&b, "A firewall must let through %s. Ctrl-C ends the bridge.\n\n", a.ports)
 	}

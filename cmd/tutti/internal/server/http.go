@@ -175,7 +175,10 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 
 // addresses is where the doors are, as a person would type it.
 func (l *listeners) addresses(s *server) addresses {
-	a := addresses{self: l.self}
+	a := addresses{self: l.self, try: "8001", command: os.Args[0]}
+	if s.Demo {
+		a.try = demoConference
+	}
 	if l.plain != nil {
 		bound := addrPort(l.plain)
 		host := bound.Addr().String()
