@@ -10,11 +10,13 @@ import (
 
 // addresses is what a person needs to know to reach the bridge.
 type addresses struct {
-	local  string   // http://localhost:8080, for this machine; "" for none
-	secure []string // https://HOST:8443, for every other machine
-	sip    []string // HOST or HOST:PORT as dialled behind the @
-	self   bool     // the certificate is made by ourselves
-	ports  string   // what a firewall must let through
+	local   string   // http://localhost:8080, for this machine; "" for none
+	secure  []string // https://HOST:8443, for every other machine
+	sip     []string // HOST or HOST:PORT as dialled behind the @
+	self    bool     // the certificate is made by ourselves
+	ports   string   // what a firewall must let through
+	try     string   // the conference to try
+	command string   // how this program was called
 }
 
 // print writes the addresses and three things to try.
