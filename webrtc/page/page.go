@@ -3,23 +3,34 @@
 package page
 
 import (
+	"bytes"
 	"embed"
 	"io/fs"
+	"net"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
+	"time"
 )
 
 //go:embed all:dist
 var dist embed.FS
 
 // Handler serves the page at / and at /NAME for every conference NAME; files with a hash in their name may be kept for ever.
-func Handler() http.Handler {
+// secure is the address on which the same page is served over https, "" for none: who comes over http, where browsers give no
+// camera, is shown the way there.
+func Handler(secure string) http.Handler {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {
 		panic(err) // the embedded tree has that folder
 	}
 	assets := http.FileServerFS(files)
+	index, err := fs.ReadFile(files, "index.html")
+	if err != nil {
+		panic(err) // the embedded tree has that file
+	}
+	index = bytes.Replace(index, []byte("<title>"), []byte(wayToHTTPS(secure)+"<title>"), 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -40,8 +51,18 @@ func Handler() http.Handler {
 			return
 		}
 		w.Header().Set("Cache-Control", "no-cache")
-		http.ServeFileFS(w, r, files, "index.html")
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(index))
 	})
+}
+
+// wayToHTTPS tells the page the port of an address such as ":8443".
+func wayToHTTPS(secure string) string {
+	_, port, err := net.SplitHostPort(secure)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 {
+		return ""
+	}
+	return `<meta name="tutti-https" content="` + port + `">`
 }
 
 // protect says what the page may do: nothing but what it needs.

@@ -318,15 +318,8 @@ export function isCalling(p: state.Person): boolean {
   return !isHere(p);
 }
 
-// A reload comes back by itself; the tab's end, or another address, is a goodbye.
-let reloading = false;
-const navigation = (window as { navigation?: EventTarget }).navigation;
-navigation?.addEventListener("navigate", (e) => {
-  reloading = (e as Event & { navigationType?: string }).navigationType === "reload";
-});
-window.addEventListener("pagehide", () => {
-  if (!reloading) call?.unload();
-});
+// Whether the page is loaded again or closed for good cannot be told here: it says goodbye, and a reload comes back by itself.
+window.addEventListener("pagehide", () => call?.unload());
 window.addEventListener("popstate", () => location.reload());
 window.addEventListener("online", () => call?.nudge());
 document.addEventListener("visibilitychange", () => {

@@ -29,6 +29,9 @@ export interface CallOptions {
   socket(): Socket;
 }
 
+/** The bridge does not know our PeerConnection any more; another one is needed, and needs no pause. */
+class Forgotten extends Broken {}
+
 /** The bridge gives 30 seconds for ICE and DTLS, and then says why not. */
 const setUp = 35_000;
 
@@ -80,6 +83,7 @@ export class Call {
       } catch (e) {
         if (this.#over) return;
         this.#drop();
+        if (e instanceof Forgotten) continue;
         if (e instanceof Refusal) return this.#end({ reason: "refused", text: e.message });
         if (!this.#in && attempt + 1 >= firstTries) {
           return this.#end({ reason: "unreachable", text: e instanceof Error ? e.message : String(e) });
@@ -184,7 +188,7 @@ export class Call {
       const answer = await answering;
       if (peer.answer && !sameOrigin(peer.answer, answer.sdp)) {
         peer.close(); // the bridge has forgotten this connection: the next one begins anew
-        throw new Broken("The bridge does not know the connection any more.");
+        throw new Forgotten("The bridge does not know the connection any more.");
       }
       await peer.accept(answer.sdp);
     });

@@ -29,9 +29,14 @@ export function initials(name: string): string {
   return (first + last).toUpperCase();
 }
 
-/** A hue for a person, always the same, degrees. */
-export function hue(id: string): number {
+/** The colours of the mixer's placeholder tiles: a person has the same one in the roster as in the picture. */
+const colours = [
+  "#3b6fd4", "#8b5cd6", "#c24b8a", "#c9573a", "#a87a1f", "#4e8b3a", "#1f8a70", "#2586a8", "#5a64c8", "#a349a4", "#b54a5c", "#5f7183",
+];
+
+/** The colour that stands for a name: FNV-1a over its UTF-8 bytes, as the mixer does it. */
+export function colour(name: string): string {
   let h = 2166136261;
-  for (const c of id) h = Math.imul(h ^ c.codePointAt(0)!, 16777619);
-  return (h >>> 0) % 360;
+  for (const byte of new TextEncoder().encode(name)) h = Math.imul(h ^ byte, 16777619);
+  return colours[(h >>> 0) % colours.length]!;
 }

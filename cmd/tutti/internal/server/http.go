@@ -150,7 +150,7 @@ func (s *server) handlers() handlers {
 	mux.Handle("/api/", operators)
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.Handle("GET /metrics", s.metrics())
-	mux.Handle("/", page.Handler())
+	mux.Handle("/", page.Handler(s.Config.HTTP.TLS.Listen))
 
 	control := http.NewServeMux()
 	control.Handle("/api/", api.New(s.bridge, api.Trust("operator")))

@@ -84,7 +84,7 @@ function Preview({ name }: { name: string }) {
       <div class="preview-frame">
         {camera ? <Video track={camera} class="mirrored" label="Your camera" /> : (
           <div class="preview-empty">
-            <Avatar id={name || "you"} name={name || "You"} size={92} />
+            <Avatar name={name || "You"} size={92} />
             <p>{media.opening.value ? "Opening camera and microphone…" : media.cameraTrouble.value ? "No camera" : "Your camera is off"}</p>
           </div>
         )}

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { meter } from "../level.ts";
-import { hue, initials } from "../names.ts";
+import { colour, initials } from "../names.ts";
 import { Icon, type IconName } from "./icon.tsx";
 
 /** A round button of the bar with its tooltip. */
@@ -33,9 +33,9 @@ export function Control(props: {
 }
 
 /** Letters in a circle, in a colour of their own. */
-export function Avatar({ id, name, speaking = false, size = 38 }: { id: string; name: string; speaking?: boolean; size?: number }) {
+export function Avatar({ name, speaking = false, size = 38 }: { name: string; speaking?: boolean; size?: number }) {
   return (
-    <span class="avatar" data-speaking={speaking || undefined} style={`--hue:${hue(id)};--size:${size}px`} aria-hidden="true">
+    <span class="avatar" data-speaking={speaking || undefined} style={`--colour:${colour(name)};--size:${size}px`} aria-hidden="true">
       {initials(name)}
     </span>
   );

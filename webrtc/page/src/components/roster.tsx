@@ -49,7 +49,7 @@ function Entry({ person: p }: { person: state.Person }) {
       class="person" data-participant={p.id} data-kind={first?.kind} data-status={first?.status} data-muted={p.muted || undefined}
       data-speaking={(p.speaking && !p.muted) || undefined} data-you={you || undefined} data-here={here || undefined}
     >
-      <Avatar id={p.id} name={p.name} speaking={p.speaking && !p.muted && here} />
+      <Avatar name={p.name} speaking={p.speaking && !p.muted && here} />
       <div class="person-text">
         <p class="person-name">
           <b>{p.name}</b>
