@@ -204,6 +204,7 @@ func (m *member) connect(ctx context.Context) error {
 func (m *member) negotiate(p *peer, restart bool) error {
 	sdp, err := p.offer(restart)
 	if err != nil {
+		m.drop()
 		return err
 	}
 	var answer struct{ SDP string }

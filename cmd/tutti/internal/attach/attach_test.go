@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"tutti/bridge"
@@ -353,5 +354,36 @@ func TestNobodyThere(t *testing.T) {
 	w.server.Close()
 	if err := w.attach(Options{Microphone: device.Phrase}).over(); err == nil || !strings.Contains(err.Error(), "no bridge answers") {
 		t.Errorf("Run() = %v, want an error that says that nobody answers", err)
+	}
+}
+
+// An offer that was never answered leaves a PeerConnection that is good for nothing: the next try has a new one.
+func TestOfferWithoutAnswer(t *testing.T) {
+	w := newWorld(t, bridge.Policy{AdHoc: true})
+	g := w.attach(Options{})
+	g.joined()
+	real := w.handler.Load()
+	var once sync.Once
+	var deaf http.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(rw, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}})
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		if _, _, err := conn.Read(r.Context()); err != nil { // join
+			return
+		}
+		_ = conn.Write(r.Context(), websocket.MessageText, []byte(`{"kind":"response","id":1,"result":{"conference":"8001","iceServers":[]}}`))
+		if _, _, err := conn.Read(r.Context()); err == nil { // offer
+			once.Do(func() { w.handler.Store(real) })
+		}
+	})
+	w.handler.Store(&deaf)
+	w.cut()
+	g.lost()
+	g.joined()
+	w.flow()
+	if all := w.legs(); len(all) != 1 {
+		t.Errorf("legs = %v, want one", all)
 	}
 }

@@ -154,10 +154,10 @@ func (p *peer) changed(s pion.PeerConnectionState) {
 	}
 }
 
-// alive says whether an ICE restart can bring the media back.
+// alive says whether an ICE restart can bring the media back. With an offer that was never answered there is no other.
 func (p *peer) alive() bool {
 	s := p.pc.ConnectionState()
-	return s != pion.PeerConnectionStateFailed && s != pion.PeerConnectionStateClosed
+	return p.pc.SignalingState() == pion.SignalingStateStable && s != pion.PeerConnectionStateFailed && s != pion.PeerConnectionStateClosed
 }
 
 // offer makes an offer and puts it in force. Our candidates wait until release.

@@ -1,4 +1,4 @@
-// Package cli is the command line: one file for each family of commands. Every command but serve, config and version
+// Package cli is the command line: one file for each family of commands. Every command but serve, attach, config and version
 // is a call of the HTTP API.
 package cli
 

@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -97,6 +99,12 @@ func TestAttach(t *testing.T) {
 			t.Errorf("conference show does not say %q:\n%s", want, show)
 		}
 	}
+	metrics := b.metrics()
+	for _, kind := range []string{"sip", "webrtc"} {
+		if want := `tutti_setup_seconds_count{kind="` + kind + `",method="dialed-in"} 1`; !strings.Contains(metrics, want) {
+			t.Errorf("the metrics do not say %s", want)
+		}
+	}
 
 	a.cmd.Process.Signal(os.Interrupt)
 	if code := a.ends(); code != 0 {
@@ -104,6 +112,40 @@ func TestAttach(t *testing.T) {
 	}
 	if show := b.cli("conference", "show", "8001"); strings.Contains(show, "Meeting room") {
 		t.Errorf("a ghost is left:\n%s", show)
+	}
+}
+
+// received says which leg's sound is counted in the metrics, where there is only one, and how many packets have come.
+func (b *bridge) received() (leg string, count int) {
+	b.t.Helper()
+	for line := range strings.Lines(b.metrics()) {
+		if strings.HasPrefix(line, "tutti_received_packets_total{") && strings.Contains(line, `media="audio"`) {
+			name, number, _ := strings.Cut(strings.TrimSpace(line), "} ")
+			leg = name
+			count, _ = strconv.Atoi(number)
+		}
+	}
+	return leg, count
+}
+
+// The bridge is silent for longer than ICE waits; then the media go on, on the same leg.
+func TestAttachOutlastsASilence(t *testing.T) {
+	b := newBridge(t, "")
+	a := newAttached(t, b, "8001", "--camera", "videotest", "--microphone", "phrase", "--name", "Room")
+	a.says("Room is in 8001")
+	before, _ := b.received()
+	b.cmd.Process.Signal(syscall.SIGSTOP)
+	silence := time.NewTimer(8 * time.Second) // ICE gives up hope after 5
+	<-silence.C
+	b.cmd.Process.Signal(syscall.SIGCONT)
+	_, count := b.received()
+	eventually(t, 15*time.Second, "sound after the silence", func() bool {
+		leg, now := b.received()
+		return leg == before && now > count+25
+	})
+	a.cmd.Process.Signal(os.Interrupt)
+	if code := a.ends(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, a.output())
 	}
 }
 
