@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/pion/rtp"
 	"go.uber.org/goleak"
 
 	"tutti/bridge"
@@ -385,5 +386,33 @@ func TestOfferWithoutAnswer(t *testing.T) {
 	w.flow()
 	if all := w.legs(); len(all) != 1 {
 		t.Errorf("legs = %v, want one", all)
+	}
+}
+
+// viewer is somebody who is shown the conference.
+type viewer struct{ leg *bridge.Leg }
+
+func (v *viewer) Hangup(r bridge.Reason)           { v.leg.Leave(r) }
+func (*viewer) WriteRTP(*rtp.Header, []byte) error { return nil }
+func (*viewer) WriteRTCP([]byte) error             { return nil }
+
+// Who comes later sees the picture: the bridge asks for a key frame, gets it, and can decode what follows.
+func TestPictureIsDecoded(t *testing.T) {
+	w := newWorld(t, bridge.Policy{AdHoc: true})
+	w.attach(Options{Camera: device.VideoTest}).joined()
+	eventually(t, "picture", func() bool { return w.packets()[mixer.Video] > 20 }) // the first key frame is gone by
+	v, format := &viewer{}, vpx.VP8()
+	var err error
+	if v.leg, err = w.bridge.Join(t.Context(), bridge.JoinRequest{Conference: "8001", Kind: bridge.SIP, Actor: v}); err != nil {
+		t.Fatal(err)
+	}
+	defer v.leg.Leave(bridge.Reason{Method: bridge.Departed})
+	send := &mixer.Encoding{SSRC: 1, PayloadType: 96, Video: &format, Width: 640, Height: 360}
+	if _, err := v.leg.Attach([]mixer.Stream{{ID: "1", Kind: mixer.Video, Wire: v, Send: send}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "decoded picture", func() bool { return w.bridge.Stats().Media["8001"].Video.Decoded > 20 })
+	if s := w.bridge.Stats().Media["8001"].Video; s.DecodeErrors > 0 || s.KeyFramesAsked > 3 {
+		t.Errorf("%d frames could not be decoded, %d key frames were asked for", s.DecodeErrors, s.KeyFramesAsked)
 	}
 }
