@@ -2,8 +2,8 @@
 // RFC 7616 and RFC 8760): a [Server] that challenges and checks, and a
 // [Client] that answers the challenges of others.
 //
-// SHA-256 and MD5 are offered in this order; qop is "auth". Passwords are
-// never logged and never sent.
+// The algorithms of [Options] are offered in their order, SHA-256 and MD5 where
+// there are none; qop is "auth". Passwords are never logged and never sent.
 package auth
 
 import (
