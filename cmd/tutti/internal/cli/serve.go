@@ -30,7 +30,7 @@ be given as an environment variable: sip.domain is TUTTI_SIP_DOMAIN. tutti confi
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&file, "config", "c", "", "configuration file; default is /etc/tutti/tutti.yaml if there is one")
+	flags.StringVarP(&file, "config", "c", "", "configuration file; default is tutti/tutti.yaml in the XDG configuration directory, then /etc/tutti/tutti.yaml, if there is one")
 	flags.BoolVar(&demo, "demo", false, "add two built-in participants to the conference \"demo\", to have company")
 	flags.StringSlice("sip-listen", nil, "udp://, tcp:// or tls:// addresses (sip.listen)")
 	flags.String("http-listen", "", "address of plain HTTP (http.listen)")
@@ -38,7 +38,7 @@ be given as an environment variable: sip.domain is TUTTI_SIP_DOMAIN. tutti confi
 	flags.String("media-address", "", "address that others are told to send media to (media.address)")
 	flags.String("rtp-ports", "", "UDP ports for phones (media.rtp_ports)")
 	flags.Int("webrtc-port", 0, "port for all browsers (media.webrtc_port)")
-	flags.String("state-directory", "", "where state lies (state.directory)")
+	flags.String("state-directory", "", "where certificates are kept (state.directory)")
 	flags.String("control-socket", "", "unix socket of the command line (control.socket)")
 	flags.String("log-level", "", "debug, info, warn or error (log.level)")
 	flags.String("log-format", "", "text or json (log.format)")

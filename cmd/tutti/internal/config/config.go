@@ -28,7 +28,7 @@ type SIP struct {
 	AuthenticateCalls bool       `mapstructure:"authenticate_calls" doc:"only users and trunks may dial in"`
 	Trunks            []Trunk    `mapstructure:"trunks" doc:"PBXs and providers to call through"`
 	Outbound          []Outbound `mapstructure:"outbound" doc:"which numbers and addresses may be dialled; none: only registered users"`
-	SRTP              string     `mapstructure:"srtp" doc:"encryption of calls that we make: none, optional or required" allowed:"none,optional,required"`
+	SRTP              string     `mapstructure:"srtp" doc:"encryption of calls that we make: none, optional or required, which also refuses calls to us without it" allowed:"none,optional,required"`
 	RingTime          Duration   `mapstructure:"ring_time" doc:"how long a call that we make may ring"`
 	MaxCallsPerSource int        `mapstructure:"max_calls_per_source" doc:"calls at once from one address"`
 	CallRate          int        `mapstructure:"call_rate" doc:"new calls a second from one address"`

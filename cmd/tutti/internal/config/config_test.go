@@ -77,6 +77,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		"TLS without a certificate":     {"sip:\n  listen: ['tls://0.0.0.0:5061']\n", []string{"needs sip.tls.certificate and sip.tls.key"}},
 		"user without a password":       {"sip:\n  users:\n  - name: alice\n", []string{"sip.users[0].password: is missing"}},
 		"two trunks of one name":        {"sip:\n  trunks:\n  - {name: a, address: x}\n  - {name: a, address: y}\n", []string{`tutti.yaml:4: sip.trunks[1].name: "a" is taken by sip.trunks[0]`}},
+		"rule with signs of a shell":    {"sip:\n  outbound:\n  - {match: 'sip:2??@pbx.example'}\n", []string{`sip.outbound[0].match: "sip:2??@pbx.example": only * stands`}},
 		"rule without its trunk":        {"sip:\n  outbound:\n  - {match: '+49*', trunk: pbx}\n", []string{`sip.outbound[0].trunk: there is no trunk named "pbx"`}},
 		"short token":                   {"http:\n  tokens:\n  - {name: a, token: secret}\n", []string{"http.tokens[0].token: is shorter than 16 characters"}},
 		"key given twice":               {"log: {level: info}\nlog: {level: warn}\n", []string{"log"}},

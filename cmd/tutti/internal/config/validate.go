@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -100,14 +99,15 @@ func (v *validator) outbound(key string, o Outbound, trunks []Trunk) {
 	if o.Match == "" {
 		v.add(key+".match", "is missing: a number or sip: address, * stands for anything")
 	}
-	if _, err := path.Match(o.Match, ""); err != nil {
-		v.add(key+".match", "%q is not a pattern: use *, ? and [0-9]", o.Match)
+	address := strings.HasPrefix(o.Match, "sip:") || strings.HasPrefix(o.Match, "sips:")
+	if strings.Contains(o.Match, "?") || !address && strings.ContainsAny(o.Match, "[]") { // an IPv6 host has brackets
+		v.add(key+".match", "%q: only * stands for something else than itself", o.Match)
 	}
 	known := slices.ContainsFunc(trunks, func(t Trunk) bool { return t.Name == o.Trunk })
 	if o.Trunk != "" && !known {
 		v.add(key+".trunk", "there is no trunk named %q under sip.trunks", o.Trunk)
 	}
-	if o.Trunk == "" && !strings.HasPrefix(o.Match, "sip:") && !strings.HasPrefix(o.Match, "sips:") {
+	if o.Trunk == "" && !address {
 		v.add(key+".trunk", "is missing: numbers need a trunk; only sip: addresses are called directly")
 	}
 }
