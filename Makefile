@@ -43,6 +43,9 @@ test: go peers lint page-check ## everything: unit tests with the race detector,
 e2e: go peers build ## end to end with real phones and browsers
 	@.ci/e2e
 
+screenshot: go peers build ## make the picture of the README anew
+	@TUTTI_E2E_OUT=$(CURDIR)/docs .ci/e2e -run TestScreenshot
+
 bench: go dependencies ## benchmarks, as ratios to the floor of the same run
 	@go test -run '^$$' -bench . -benchtime 1s ./mixer/... ./codec/...
 
@@ -77,4 +80,4 @@ install: build ## install the binary and the systemd service (as root)
 clean: ## remove what was built
 	@rm -rf bin
 
-.PHONY: help go dependencies peers build run demo quick test e2e bench fuzz phrase page page-check lint install clean
+.PHONY: help go dependencies peers build run demo quick test e2e screenshot bench fuzz phrase page page-check lint install clean

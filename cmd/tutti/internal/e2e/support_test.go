@@ -115,10 +115,13 @@ func interrupt(cmd *exec.Cmd) {
 // makePicture makes a film of one colour in which a white bar moves, so that a frozen picture shows.
 func makePicture(t testing.TB, file, colour string, width, height, seconds int) {
 	t.Helper()
-	source := fmt.Sprintf("color=c=%s:s=%dx%d:r=15:d=%d", colour, width, height, seconds)
 	bar := fmt.Sprintf("color=c=white:s=%dx%d:r=15:d=%d", width/16, height/8, seconds)
-	args := []string{"-v", "error", "-y", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", bar,
-		"-filter_complex", "[0][1]overlay=x='mod(t*W/4,W)':y=H/16", "-pix_fmt", "yuv420p"}
+	film := fmt.Sprintf("[0]scale=%d:%d[p];[p][1]overlay=x='mod(t*W/4,W)':y=H/16", width, height)
+	if filepath.Ext(colour) == ".png" {
+		film = fmt.Sprintf("[0]scale=%d:%d", width, height)
+	}
+	args := append([]string{"-v", "error", "-y"}, pictureSource(colour, width, height, seconds)...)
+	args = append(args, "-f", "lavfi", "-i", bar, "-filter_complex", film, "-pix_fmt", "yuv420p")
 	switch filepath.Ext(file) {
 	case ".mp4":
 		args = append(args, "-c:v", "libx264", "-preset", "ultrafast", "-g", "15")
