@@ -226,7 +226,7 @@ export async function toggleMicrophone(): Promise<void> {
   media.setMicrophone(true);
   if (!media.microphone.value) {
     await media.start();
-    if (!media.microphone.value) toast(devices.explain(media.microphoneTrouble.value, null), "error");
+    if (!media.microphone.value) toast(devices.explain(media.microphoneTrouble.value, null, state.place.value === "conference"), "error");
   }
 }
 
@@ -243,7 +243,7 @@ export function talk(on: boolean): void {
 
 export async function toggleCamera(): Promise<void> {
   const on = !(media.cameraOn.value && media.camera.value);
-  if (!(await media.setCamera(on))) toast(devices.explain(null, media.cameraTrouble.value), "error");
+  if (!(await media.setCamera(on))) toast(devices.explain(null, media.cameraTrouble.value, state.place.value === "conference"), "error");
 }
 
 export async function toggleShare(): Promise<void> {

@@ -150,22 +150,21 @@ export async function list(): Promise<Devices> {
   return out;
 }
 
-/** What to tell a person whose devices cannot be had: what is the matter, and what to do. */
-export function explain(audio: Trouble | null, video: Trouble | null): string {
+/** What to tell a person whose devices cannot be had: what is the matter, and what to do. inside: they have joined already. */
+export function explain(audio: Trouble | null, video: Trouble | null, inside = false): string {
   const t = audio ?? video;
   if (!t) return "";
   const what = audio && video ? "camera and microphone" : audio ? "microphone" : "camera";
+  const anyway = inside ? "" : audio ? " You can still join to watch and listen." : " You can still join, to be heard and not seen.";
   switch (t) {
     case "insecure":
-      return "Browsers give camera and microphone only to pages that are opened over https. You can still join to watch and listen.";
+      return `Browsers give camera and microphone only to pages that are opened over https.${anyway}`;
     case "denied":
-      return `The browser was told not to use your ${what}. Allow it with the symbol beside the address, or join to ${audio ? "watch and listen" : "be heard only"}.`;
+      return `The browser may not use your ${what}: allow it with the symbol beside the address.${anyway}`;
     case "missing":
-      return audio && video
-        ? "No camera or microphone was found. Plug one in, or join to watch and listen."
-        : `No ${what} was found. Plug one in, or join without.`;
+      return `No ${what.replace("and", "or")} was found: plug one in.${anyway}`;
     case "busy":
-      return `Your ${what} cannot be opened: another program may be using it. Close that program, or join without.`;
+      return `Your ${what} cannot be opened: another program may be using it.${anyway}`;
   }
-  return `Your ${what} cannot be opened. You can join without.`;
+  return `Your ${what} cannot be opened.${anyway}`;
 }

@@ -5,7 +5,7 @@ import { Choice } from "./parts.tsx";
 /** The choices of camera, microphone and speaker. */
 export function Devices() {
   const all = media.available.value;
-  if (!devices.secure) return null;
+  if (!all.microphones.length && !all.cameras.length && !all.speakers.length) return null;
   const used = (track: MediaStreamTrack | null, chosen: string) => track?.getSettings().deviceId || chosen;
   return (
     <div class="devices">

@@ -113,7 +113,7 @@ function Settings() {
     if (to && to !== state.self.value?.name) void actions.rename(to);
     close();
   };
-  const text = devices.explain(media.microphoneTrouble.value, media.cameraTrouble.value);
+  const text = devices.explain(media.microphoneTrouble.value, media.cameraTrouble.value, true);
   return (
     <Dialog title="Settings" onClose={close}>
       <form onSubmit={rename}>

@@ -74,12 +74,13 @@ export function Choice(props: {
   value: string;
   onChange(id: string): void;
 }) {
+  if (!props.options.length) return null;
   const known = props.options.some((o) => o.id === props.value);
   return (
     <label class="field" for={props.id}>
       <span>{props.label}</span>
       <select id={props.id} value={known ? props.value : ""} onChange={(e) => props.onChange(e.currentTarget.value)}>
-        {!known && <option value="">{props.options.length ? "As the browser chooses" : "None found"}</option>}
+        {!known && <option value="">As the browser chooses</option>}
         {props.options.map((o) => <option key={o.id} value={o.id}>{o.label}</option>)}
       </select>
     </label>
@@ -92,6 +93,7 @@ export function Dialog(props: { title: string; onClose(): void; children: Compon
   useEffect(() => {
     const d = element.current!;
     d.showModal();
+    d.querySelector("h2")!.focus(); // not the way out, which comes first
     return () => d.close();
   }, []);
   return (
@@ -101,7 +103,7 @@ export function Dialog(props: { title: string; onClose(): void; children: Compon
     >
       <div class="dialog-body">
         <header>
-          <h2 id="dialog-title">{props.title}</h2>
+          <h2 id="dialog-title" tabIndex={-1}>{props.title}</h2>
           <button type="button" class="plain" aria-label="Close" onClick={props.onClose}><Icon name="close" /></button>
         </header>
         {props.children}
