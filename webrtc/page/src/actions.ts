@@ -3,7 +3,7 @@ import { Call, type Ending } from "./call.ts";
 import * as devices from "./devices.ts";
 import * as media from "./media.ts";
 import { Mirror } from "./mirror.ts";
-import { isHere, news } from "./news.ts";
+import { news } from "./news.ts";
 import { announce, toast } from "./notice.ts";
 import { subprotocol, type Document, type Joined, type Layout } from "./protocol.ts";
 import { Broken } from "./signalling.ts";
@@ -311,11 +311,6 @@ export async function rename(to: string): Promise<void> {
   name = to;
   remembered.set("name", to);
   keep();
-}
-
-/** Whether somebody is still being called, or could not be. */
-export function isCalling(p: state.Person): boolean {
-  return !isHere(p);
 }
 
 // Whether the page is loaded again or closed for good cannot be told here: it says goodbye, and a reload comes back by itself.

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { followSpeaker } from "../media.ts";
 import * as media from "../media.ts";
+import { isHere } from "../news.ts";
 import * as state from "../state.ts";
 import { Icon, Mark } from "./icon.tsx";
 import { Video } from "./parts.tsx";
@@ -42,7 +42,7 @@ function Sound() {
     element.current!.srcObject = track ? new MediaStream([track]) : null;
     if (track) play();
   }, [track]);
-  useEffect(() => followSpeaker(element.current!), []);
+  useEffect(() => media.followSpeaker(element.current!), []);
   return (
     <>
       <audio id="sound" ref={element} autoPlay />
@@ -73,7 +73,7 @@ function Trouble() {
 /** The line above the picture. */
 export function Title() {
   const c = state.doc.value?.conference;
-  const here = state.people.value.length;
+  const here = state.people.value.filter(isHere).length;
   return (
     <header class="title">
       <Mark size={24} />
