@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -9,12 +10,17 @@ import (
 	"tutti/sip/transport"
 )
 
-// authenticate returns the user whose password a request proves, or challenges it (RFC 3261 §22.2, RFC 8760). A failed
-// attempt is a line of the log only where credentials were given.
+// authenticate returns the user whose password a request proves, or challenges it (RFC 3261 §22.2, RFC 8760). Credentials that
+// are wrong are a line of the log, within what strangers may write; a first request without any is none.
 func (ua *UserAgent) authenticate(r *transport.Request) (string, bool) {
 	user, challenge := ua.digests.Check(r.Request, time.Now())
 	if challenge == nil {
 		return user, true
+	}
+	wrong := errors.Is(challenge.Err, auth.ErrWrong) || errors.Is(challenge.Err, auth.ErrMalformed)
+	if wrong && ua.guard.mayLog(time.Now()) {
+		claimed := clip(conferenceName(r.From().Address))
+		ua.log.Info("password refused", "method", string(r.Method), "user", claimed, "from", r.Source(), "why", challenge.Err)
 	}
 	res := r.Response(401, "Unauthorized")
 	for _, h := range challenge.Headers() {

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,6 +52,29 @@ func contacts(res *sipmsg.Response) string {
 		list = append(list, h.Value())
 	}
 	return strings.Join(list, " ")
+}
+
+// Who types a wrong password on a phone finds out why in the log; a phone that has not been asked yet writes nothing.
+func TestWrongPasswordIsLogged(t *testing.T) {
+	var log strings.Builder
+	configure := func(c *Config) {
+		withAlice(c)
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	}
+	inWorld(t, configure, func(w *world) {
+		p := w.phone("203.0.113.5:5060")
+		p.register("secret", 200, "Contact: <sip:alice@203.0.113.5:5060>", "Expires: 600")
+		synctest.Wait()
+		if strings.Contains(log.String(), "password refused") {
+			t.Errorf("a right password is logged as refused:\n%s", &log)
+		}
+		p.register("wrong", 401, "Contact: <sip:alice@203.0.113.5:5060>")
+		synctest.Wait()
+		const line = `msg="password refused" method=REGISTER user=alice from=203.0.113.5:5060 why="wrong user or password"`
+		if n := strings.Count(log.String(), line); n != 1 {
+			t.Errorf("%d lines %s in\n%s", n, line, &log)
+		}
+	})
 }
 
 func TestRegister(t *testing.T) {
