@@ -46,8 +46,9 @@ e2e: go peers build ## end to end with real phones and browsers
 screenshot: go peers build ## make the picture of the README anew
 	@TUTTI_E2E_OUT=$(CURDIR)/docs .ci/e2e -run TestScreenshot
 
-bench: go dependencies ## benchmarks, as ratios to the floor of the same run
-	@go test -run '^$$' -bench . -benchtime 1s ./mixer/... ./codec/...
+bench: build ## what the media plane and a running bridge cost, as ratios to floors of the same run
+	@go test -run '^$$' -bench 'Tick|Composite' -benchtime 2s ./mixer ./mixer/video
+	@cd cmd/tutti/internal/bench && TUTTI_BENCH=$(CURDIR)/bin/tutti go test -count=1 -timeout 10m
 
 fuzz: go dependencies ## each fuzz target for FUZZTIME (10s)
 	@grep -rl --include='*_test.go' 'func Fuzz' . | while read -r file; do \
