@@ -22,9 +22,10 @@ type phoneOptions struct {
 	video     string  // H264 or VP8; "" is a phone without a camera
 	colour    string  // of the camera's picture, a name that ffmpeg knows
 	encrypt   string  // mediaenc of baresip: srtp, srtp-mand, dtls_srtp, …
-	transport string  // udp (default) or tcp
+	transport string  // udp (default), tcp or tls
 	register  string  // password; "" does not register
 	answer    bool    // answers calls by itself
+	config    string  // further lines of its configuration
 }
 
 // phone is a running baresip.
@@ -115,6 +116,7 @@ rtp_timeout 60
 call_local_timeout 120
 call_max_calls 4
 `, p.port, control, source)
+	config += o.config
 	if o.video != "" {
 		config += p.camera(o)
 	}
