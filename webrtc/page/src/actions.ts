@@ -120,7 +120,7 @@ export function join(conference: string, as: string, resume = ""): void {
   media.onTracks(() => {
     mine.send(media.tracks()).catch(complain);
   });
-  void mine.run();
+  void media.settled(3000).then(() => mine.run());
 }
 
 function joined(j: Joined, fresh: boolean): void {
@@ -225,7 +225,7 @@ export async function toggleMicrophone(): Promise<void> {
   }
   media.setMicrophone(true);
   if (!media.microphone.value) {
-    await media.start();
+    await media.start("microphone");
     if (!media.microphone.value) toast(devices.explain(media.microphoneTrouble.value, null, state.place.value === "conference"), "error");
   }
 }

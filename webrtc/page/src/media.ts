@@ -46,13 +46,25 @@ export function tracks(): Tracks {
 }
 
 async function refresh(): Promise<void> {
-  available.value = await devices.list();
+  available.value = await devices.list().catch(() => available.value);
 }
 
-/** Opens the devices that are wanted and not open. */
-export async function start(): Promise<void> {
-  if (opening.value) return;
-  const want = { audio: !microphone.value, video: cameraOn.value && !camera.value };
+let started: Promise<void> = Promise.resolve();
+
+/** Opens what is wanted and not open, of the devices named; one opening follows another. */
+export function start(which: "both" | "microphone" | "camera" = "both"): Promise<void> {
+  const open = () => openMissing(which !== "camera", which !== "microphone");
+  started = started.then(open, open);
+  return started;
+}
+
+/** Waits for devices that are being opened, but no longer than `time` milliseconds: the browser may be asking the person. */
+export function settled(time: number): Promise<void> {
+  return Promise.race([started.catch(() => undefined), new Promise<void>((resolve) => setTimeout(resolve, time))]);
+}
+
+async function openMissing(audio: boolean, video: boolean): Promise<void> {
+  const want = { audio: audio && !microphone.value, video: video && cameraOn.value && !camera.value };
   if (!want.audio && !want.video) return;
   opening.value = true;
   try {
@@ -117,7 +129,7 @@ export function setMicrophone(on: boolean, remember = true): void {
 export async function setCamera(on: boolean, remember = true): Promise<boolean> {
   cameraOn.value = on;
   if (remember) remembered.set("camera", on ? "" : "off");
-  if (on) await start();
+  if (on) await start("camera");
   else {
     closeCamera();
     changed?.();
@@ -138,7 +150,7 @@ export async function choose(kind: "microphone" | "camera" | "speaker", id: stri
     microphone.value = null;
     before?.stop();
   }
-  await start();
+  await start(kind);
 }
 
 /** Shares the screen. False where the person did not want to. */

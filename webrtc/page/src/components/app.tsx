@@ -1,4 +1,4 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import * as actions from "../actions.ts";
 import { keyboard } from "../keys.ts";
 import { dismiss } from "../notice.ts";
@@ -43,18 +43,33 @@ function Conference() {
     <main class="conference" data-panel={panel ?? undefined}>
       <Title />
       <Stage />
-      {panel && (
-        <aside class="panel" id={`${panel}-panel`} aria-label={panel === "people" ? "People" : "Chat"}>
-          <header>
-            <h2>{panel === "people" ? "People" : "Chat"}</h2>
-            <button type="button" class="plain" aria-label="Close" onClick={() => actions.show(null)}><Icon name="close" /></button>
-          </header>
-          {panel === "people" ? <Roster /> : <Chat />}
-        </aside>
-      )}
+      {panel && <SidePanel key={panel} panel={panel} />}
       <Bar />
       <Dialogs />
     </main>
+  );
+}
+
+/** People or chat beside the picture; on a small screen below it. */
+function SidePanel({ panel }: { panel: state.Panel }) {
+  const title = panel === "people" ? "People" : "Chat";
+  const element = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const e = element.current!;
+    if (!e.contains(document.activeElement)) e.querySelector("h2")!.focus();
+    return () => {
+      // Who was in it goes on at the button that opened it.
+      if (document.activeElement === document.body) document.getElementById(panel)?.focus();
+    };
+  }, []);
+  return (
+    <aside class="panel" id={`${panel}-panel`} aria-label={title} ref={element}>
+      <header>
+        <h2 tabIndex={-1}>{title}</h2>
+        <button type="button" class="plain" aria-label={`Close ${title.toLowerCase()}`} onClick={() => actions.show(null)}><Icon name="close" /></button>
+      </header>
+      {panel === "people" ? <Roster /> : <Chat />}
+    </aside>
   );
 }
 

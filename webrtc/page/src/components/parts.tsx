@@ -92,9 +92,13 @@ export function Dialog(props: { title: string; onClose(): void; children: Compon
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const d = element.current!;
+    const before = document.activeElement as HTMLElement | null;
     d.showModal();
     d.querySelector("h2")!.focus(); // not the way out, which comes first
-    return () => d.close();
+    return () => {
+      d.close();
+      before?.focus(); // by now the dialog is out of the document, so the browser does not do it
+    };
   }, []);
   return (
     <dialog
