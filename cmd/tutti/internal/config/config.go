@@ -42,9 +42,8 @@ type KeyPair struct {
 
 // User is a phone that may register.
 type User struct {
-	Name        string `mapstructure:"name"`
-	Password    string `mapstructure:"password" secret:"true"`
-	DisplayName string `mapstructure:"display_name"`
+	Name     string `mapstructure:"name"`
+	Password string `mapstructure:"password" secret:"true"`
 }
 
 // Trunk is a PBX or provider.
@@ -54,8 +53,6 @@ type Trunk struct {
 	Transport string `mapstructure:"transport" allowed:",udp,tcp,tls"`
 	User      string `mapstructure:"user"`
 	Password  string `mapstructure:"password" secret:"true"`
-	CallerID  string `mapstructure:"caller_id"`
-	SRTP      string `mapstructure:"srtp" allowed:",none,optional,required"`
 }
 
 // Outbound allows what matches to be dialled.
@@ -95,13 +92,21 @@ type Token struct {
 
 // Media is how sound and pictures travel.
 type Media struct {
-	Address    string    `mapstructure:"address" doc:"address that we tell others to send to; auto: the one that faces them"`
-	RTPPorts   PortRange `mapstructure:"rtp_ports" doc:"UDP ports for phones, FIRST-LAST"`
-	WebRTCPort int       `mapstructure:"webrtc_port" doc:"the one port for all browsers, UDP and TCP"`
-	Timeout    Duration  `mapstructure:"timeout" doc:"a leg that sends nothing for so long is ended; 0s: never"`
-	Width      int       `mapstructure:"width" doc:"of the composed picture, pixels"`
-	Height     int       `mapstructure:"height" doc:"of the composed picture, pixels"`
-	FrameRate  int       `mapstructure:"frame_rate" doc:"of the composed picture, frames a second"`
+	Address    string      `mapstructure:"address" doc:"address that we tell others to send to; auto: the one that faces them"`
+	RTPPorts   PortRange   `mapstructure:"rtp_ports" doc:"UDP ports for phones, FIRST-LAST"`
+	WebRTCPort int         `mapstructure:"webrtc_port" doc:"the one port for all browsers, UDP and TCP"`
+	ICEServers []ICEServer `mapstructure:"ice_servers" doc:"STUN and TURN servers that pages are told of"`
+	Timeout    Duration    `mapstructure:"timeout" doc:"a leg that sends nothing for so long is ended; 0s: never"`
+	Width      int         `mapstructure:"width" doc:"of the composed picture, pixels"`
+	Height     int         `mapstructure:"height" doc:"of the composed picture, pixels"`
+	FrameRate  int         `mapstructure:"frame_rate" doc:"of the composed picture, frames a second"`
+}
+
+// ICEServer is a STUN or TURN server.
+type ICEServer struct {
+	URL        string `mapstructure:"url" doc:"stun:HOST:PORT, turn:HOST:PORT or turns:HOST:PORT"`
+	Username   string `mapstructure:"username"`
+	Credential string `mapstructure:"credential" secret:"true"`
 }
 
 // State is where what must outlive the process lies.

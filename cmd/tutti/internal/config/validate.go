@@ -143,6 +143,11 @@ func (v *validator) media(c Media) {
 	if p := c.WebRTCPort; p >= int(c.RTPPorts.First) && p <= int(c.RTPPorts.Last) {
 		v.add("media.webrtc_port", "%d lies inside media.rtp_ports %d-%d", p, c.RTPPorts.First, c.RTPPorts.Last)
 	}
+	for i, server := range c.ICEServers {
+		if scheme, rest, _ := strings.Cut(server.URL, ":"); rest == "" || !slices.Contains([]string{"stun", "stuns", "turn", "turns"}, scheme) {
+			v.add(fmt.Sprintf("media.ice_servers[%d].url", i), "%q: write stun:HOST:PORT, turn:HOST:PORT or turns:HOST:PORT", server.URL)
+		}
+	}
 	for key, edge := range map[string]struct{ is, least, most int }{
 		"media.width": {c.Width, 320, 1920}, "media.height": {c.Height, 180, 1080},
 	} {

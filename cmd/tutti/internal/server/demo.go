@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"sync"
+	"time"
 
 	"tutti/cmd/tutti/internal/device"
 	"tutti/cmd/tutti/internal/local"
@@ -23,11 +24,26 @@ func (s *server) demo(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, p := range company {
 		wg.Go(func() {
-			if err := p.Run(ctx, s.bridge); err != nil {
-				cancel(err)
-			}
+			cancel(s.stay(ctx, p))
 		})
 	}
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// stay lets a participant take part, and again a moment after somebody ended the conference.
+func (s *server) stay(ctx context.Context, p local.Participant) error {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-pause.C:
+		}
+		if err := p.Run(ctx, s.bridge); err != nil {
+			return err
+		}
+		pause.Reset(5 * time.Second)
+	}
 }

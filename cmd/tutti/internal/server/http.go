@@ -149,7 +149,7 @@ func (s *server) handlers() handlers {
 	mux.Handle("/sip", s.agent.WebSocket())
 	mux.Handle("/api/", operators)
 	mux.HandleFunc("GET /healthz", s.health)
-	mux.Handle("GET /metrics", s.metrics())
+	mux.Handle("GET /metrics", s.private(s.metrics()))
 	mux.Handle("/", page.Handler(s.Config.HTTP.TLS.Listen))
 
 	control := http.NewServeMux()
@@ -157,6 +157,21 @@ func (s *server) handlers() handlers {
 	control.HandleFunc("GET /healthz", s.health)
 	control.Handle("GET /metrics", s.metrics())
 	return handlers{public: mux, control: control}
+}
+
+// private lets operators and this machine in: the figures name conferences.
+func (s *server) private(h http.Handler) http.Handler {
+	operator := api.Tokens(s.tokens()...)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		_, known := operator(r)
+		if !known && (err != nil || !from.Addr().Unmap().IsLoopback()) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the figures are for operators: send one of http.tokens as a bearer token", http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // tokens are the operators' keys.

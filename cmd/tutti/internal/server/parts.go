@@ -20,6 +20,9 @@ import (
 
 func (s *server) webrtcConfig() webrtc.Config {
 	c := webrtc.Config{Port: s.Config.Media.WebRTCPort, Audio: s.audio, Video: s.video, Origins: s.Config.HTTP.Origins, Logger: s.Logger}
+	for _, i := range s.Config.Media.ICEServers {
+		c.ICEServers = append(c.ICEServers, webrtc.ICEServer{URLs: []string{i.URL}, Username: i.Username, Credential: i.Credential})
+	}
 	if a := s.advertised(); a.IsValid() {
 		c.Advertised = []netip.Addr{a}
 	}
