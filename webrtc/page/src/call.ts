@@ -108,7 +108,7 @@ export class Call {
     if (peer && (await peer.send(tracks)) && peer === this.#peer && this.#signalling) await this.#offer(false);
   }
 
-  /** Leaves. The promise is kept when the bridge knows, or does not answer. */
+  /** Leaves for good. */
   leave(): void {
     if (this.#over) return;
     this.#signalling?.leave();
@@ -123,11 +123,6 @@ export class Call {
   /** The network may be another one, or is back: looks after the connection now and not later. */
   nudge(): void {
     if (!this.#over) this.#wake?.();
-  }
-
-  /** The PeerConnection's figures, for those who want to look. */
-  get peer(): Peer | null {
-    return this.#peer;
   }
 
   async #connect(): Promise<void> {
@@ -282,9 +277,10 @@ export class Call {
 
   /** Looks at the media's state and does what is to be done. */
   #check(): void {
-    clearTimeout(this.#timer);
     if (this.#over || !this.#peer || !this.#in) return;
     const state = this.#peer.state;
+    if (state === "new" || state === "checking") return this.#mark(); // a restart under way has its own time limit
+    clearTimeout(this.#timer);
     if (state === "connected" || state === "completed") {
       if (this.#signalling) {
         this.#brokeAt = null;

@@ -1,5 +1,3 @@
-type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-
 function isObject(v: unknown): v is Record<string, unknown> {
   return typeof v === "object" && v !== null && !Array.isArray(v);
 }
@@ -19,5 +17,3 @@ export function merge(target: unknown, patch: unknown): unknown {
   }
   return out;
 }
-
-export type { Json };

@@ -12,13 +12,16 @@ export interface PeerListener {
   state(): void;
 }
 
-/** The three sizes in which a camera is sent, smallest first: docs/protocol.md names the rids. */
+/**
+ * The three sizes in which a camera is sent, smallest first: docs/protocol.md names the rids. A browser sends the next larger
+ * one when the smaller ones have all that they may take, so these are kept modest.
+ */
 function layers(height: number): RTCRtpEncodingParameters[] {
-  const full = height > 400 ? 1_700_000 : 700_000;
+  const [q, h, f] = height > 400 ? [90_000, 350_000, 1_700_000] : [60_000, 150_000, 700_000];
   return [
-    { rid: "q", scaleResolutionDownBy: 4, maxBitrate: Math.round(full / 9) },
-    { rid: "h", scaleResolutionDownBy: 2, maxBitrate: Math.round(full / 3.2) },
-    { rid: "f", scaleResolutionDownBy: 1, maxBitrate: full },
+    { rid: "q", scaleResolutionDownBy: 4, maxBitrate: q! },
+    { rid: "h", scaleResolutionDownBy: 2, maxBitrate: h! },
+    { rid: "f", scaleResolutionDownBy: 1, maxBitrate: f! },
   ];
 }
 
