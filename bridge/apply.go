@@ -13,6 +13,7 @@ const (
 	maxText     = 4096             // bytes of one
 	maxTarget   = 256              // bytes of a dialled address
 	maxReason   = 200              // characters of why somebody was hung up
+	maxFew      = 8                // languages, and other addresses, of a participant
 	maxMedia    = 16               // streams of a leg in the roster
 	linger      = 10 * time.Second // a failed call is shown so long
 	defaultWait = 10               // pending calls out of a conference where Limits says nothing
@@ -61,6 +62,8 @@ func (c *change) carryOut(command Command) error {
 		c.pressed(command)
 	case quiet:
 		c.quiet(command)
+	case announced:
+		c.announced(command)
 	case tick:
 		c.forget()
 	case shutdown:
@@ -99,6 +102,10 @@ func (c *change) wish(command Command) error {
 		return c.layout(command)
 	case Spotlight:
 		return c.spotlight(command)
+	case PlayFile:
+		return c.playFile(command)
+	case StopPlaying:
+		return c.stopPlaying()
 	case Grant:
 		return c.grant(command)
 	}
@@ -111,10 +118,13 @@ func (c *change) settle() {
 	if c.Ended != nil {
 		return
 	}
+	if c.touched&touchedRoster != 0 {
+		c.hushOrphans()
+	}
 	if c.touched&(touchedRoster|touchedSpeaking|touchedUsers) != 0 {
 		c.yieldFloor()
 	}
-	if c.counts.connected > 0 {
+	if c.counts.connected+c.counts.waiting > 0 {
 		c.met = true
 	} else if c.touched != 0 && (c.met || c.Len() == 0) { // before that, an operator's calls out may ring
 		text := "everybody has left"
@@ -123,25 +133,6 @@ func (c *change) settle() {
 		}
 		c.end(Reason{Method: EndedMethod, Text: text})
 	}
-}
-
-func (c *change) mute(m Mute) error {
-	u, err := c.subject(m.User)
-	if err != nil {
-		return err
-	}
-	switch {
-	case u.ID == c.by.User:
-	case m.On:
-		err = c.chairOrAll("muting others")
-	default:
-		err = c.chair("letting others be heard")
-	}
-	if err != nil || u.Muted == m.On {
-		return err
-	}
-	c.edit(u, touchedUsers|touchedSpeaking, func(u *User) { u.Muted = m.On })
-	return nil
 }
 
 func (c *change) video(v Video) error {
@@ -281,23 +272,6 @@ func (c *change) spotlight(s Spotlight) error {
 	return nil
 }
 
-func (c *change) grant(g Grant) error {
-	u, err := c.subject(g.User)
-	if err != nil {
-		return err
-	}
-	if g.Role != Moderator && g.Role != Participant && g.Role != Guest {
-		return refuseInvalid("role %q is none of %v", g.Role, []Role{Moderator, Participant, Guest})
-	}
-	if err = c.chair("giving roles"); err != nil {
-		return err
-	}
-	if u.Role != g.Role {
-		c.edit(u, touchedUsers, func(u *User) { u.Role = g.Role })
-	}
-	return nil
-}
-
 // end hangs up everybody and leaves nobody in the roster.
 func (c *change) end(r Reason) {
 	for _, u := range c.Users() {
@@ -306,6 +280,7 @@ func (c *change) end(r Reason) {
 		}
 		c.drop(u)
 	}
+	c.hush(func(Play) bool { return true })
 	c.Ended = &r
 	c.touched |= touchedConference | touchedRoster
 }

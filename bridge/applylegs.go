@@ -17,6 +17,7 @@ func (c *change) join(j join) error {
 	fresh := &Endpoint{
 		Leg: j.leg, Kind: j.request.Kind, Entity: j.request.Endpoint, Source: j.request.Source, Call: j.request.Call,
 		Status: Connected, Method: j.request.Method, Joined: c.at, Connected: c.at,
+		DisplayText: cleanName(j.request.DeviceText), Referred: j.request.Referred,
 	}
 	if fresh.Method == "" {
 		fresh.Method = DialedIn
@@ -31,11 +32,15 @@ func (c *change) join(j join) error {
 	c.joined++
 	c.put(nil, &User{
 		ID: j.user, Entity: j.request.Entity, Number: cleanName(j.request.Number), Order: c.joined, Role: Participant,
-		Name: displayName(j.request, c.joined), Endpoints: []*Endpoint{fresh},
+		Name: displayName(j.request, c.joined), Endpoints: []*Endpoint{fresh}, Gain: 1,
+		AORs: few(j.request.AORs), Language: few(j.request.Languages),
 	})
 	c.touched |= touchedRoster
 	return nil
 }
+
+// few are the first of what a stranger says about themself.
+func few(list []string) []string { return slices.Clip(list[:min(len(list), maxFew)]) }
 
 // room refuses a newcomer.
 func (s *State) room() error {
@@ -44,8 +49,8 @@ func (s *State) room() error {
 		return refuseEnded()
 	case s.Conference.Locked:
 		return refuseLocked()
-	case s.Limits.Users > 0 && s.Len() >= s.Limits.Users:
-		return refuseFull(s.Limits.Users)
+	case s.MaxUsers() > 0 && s.Len() >= s.MaxUsers():
+		return refuseFull(s.MaxUsers())
 	}
 	return nil
 }
@@ -206,12 +211,21 @@ func (c *change) dial(d Dial) error {
 func dialled(d Dial, target string, c *change) *User {
 	number := userPart(target)
 	return &User{
-		ID: d.User, Entity: target, Number: number, Order: c.joined, Role: Participant, DialedBy: c.by.User,
+		ID: d.User, Entity: target, Number: number, Order: c.joined, Role: Participant, DialedBy: c.by.User, Gain: 1,
 		Name: displayName(JoinRequest{DisplayText: d.Name, Number: number, Entity: target}, c.joined),
 		Endpoints: []*Endpoint{{
 			Leg: d.Leg, Kind: SIP, Entity: target, Status: DialingOut, Method: DialedOut, Joined: c.at,
+			Referred: &Info{When: c.at, By: c.caller()},
 		}},
 	}
+}
+
+// caller names who asks, for the roster.
+func (c *change) caller() string {
+	if u := c.User(c.by.User); u != nil {
+		return u.Label()
+	}
+	return c.by.Name
 }
 
 func (c *change) expel(x Expel) error {

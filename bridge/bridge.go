@@ -32,9 +32,23 @@ type Config struct {
 
 // Definition is a conference known beforehand.
 type Definition struct {
-	Name   string
-	Title  string
-	Layout plan.Layout
+	Name     string
+	Title    string
+	Layout   plan.Layout
+	Subject  string
+	FreeText string
+	Keywords []string
+	ConfURIs []URI
+	Services []URI
+	MaxUsers int // 0 is any number
+
+	PIN              string // that everybody needs; "" for none
+	ModeratorPIN     string // that makes its bearer a moderator; "" for none
+	Lobby            bool   // who comes waits to be admitted
+	WaitForModerator bool
+	MuteOnEntry      bool
+	EndWithModerator bool
+	EndsAt           time.Time // zero is never
 }
 
 // Policy limits what strangers can start. A limit of 0 is none.
@@ -56,6 +70,7 @@ type Bridge struct {
 
 	mu          sync.Mutex // guards the fields below
 	dialer      Dialer
+	announcer   Announcer
 	closing     bool
 	conferences map[string]*Conference // that live
 	running     map[*Conference]bool   // and those whose legs still hang up

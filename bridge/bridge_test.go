@@ -214,7 +214,7 @@ func TestDialing(t *testing.T) {
 		}
 		synctest.Wait()
 		e := b.Conferences()[0].User(who).Endpoints[0]
-		if e.Status != Connected || len(e.Media) != 1 || e.Media[0] != (Media{"0", "audio", plan.MainContent, SendRecv, "PCMU"}) {
+		if e.Status != Connected || len(e.Media) != 1 || e.Media[0] != (Media{ID: "0", Type: "audio", Content: plan.MainContent, Status: SendRecv, Codec: "PCMU", Label: "audio", SrcID: 1}) {
 			t.Fatalf("after the answer: %+v", e)
 		}
 

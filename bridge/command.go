@@ -58,6 +58,13 @@ type (
 	SetLayout struct{ Layout plan.Layout }
 	// Spotlight shows one participant large whoever speaks; "" is nobody.
 	Spotlight struct{ User UserID }
+	// PlayFile plays a file that the announcer has, to one participant or, with "", to all.
+	PlayFile struct {
+		User UserID
+		File string // name without folders
+	}
+	// StopPlaying ends what PlayFile started.
+	StopPlaying struct{}
 	// Grant gives a participant a role.
 	Grant struct {
 		User UserID
@@ -120,6 +127,8 @@ func (End) command()           {}
 func (SetLayout) command()     {}
 func (Spotlight) command()     {}
 func (Grant) command()         {}
+func (PlayFile) command()      {}
+func (StopPlaying) command()   {}
 func (join) command()          {}
 func (leave) command()         {}
 func (mediaChanged) command()  {}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,8 @@ type Conference struct {
 	done   chan struct{} // closed when the goroutine and the mixer have ended
 
 	// of the goroutine
-	legs    map[plan.LegID]*Leg // that have not left, those that hang up included
+	legs    map[plan.LegID]*Leg          // that have not left, those that hang up included
+	plays   map[plan.LegID]chan struct{} // closed when a Play is to end; by its source
 	planner planner
 }
 
@@ -42,22 +44,44 @@ type published struct {
 func newConference(b *Bridge, d Definition) *Conference {
 	c := &Conference{
 		name: d.Name, bridge: b, log: b.log.With("conference", d.Name), inbox: newInbox(),
-		done: make(chan struct{}), legs: map[plan.LegID]*Leg{},
+		done: make(chan struct{}), legs: map[plan.LegID]*Leg{}, plays: map[plan.LegID]chan struct{}{},
 	}
 	cfg := b.cfg.Mixer
 	cfg.Name, cfg.Events, cfg.Logger = d.Name, ears{c}, c.log
 	c.mixer = mixer.New(cfg)
+	s := d.state(time.Now(), b.cfg)
+	s.speaker = b.announcer != nil
+	c.now.Store(&published{over: make(chan struct{}), state: s})
+	return c
+}
+
+// state is the conference before anybody has come.
+func (d Definition) state(now time.Time, cfg Config) *State {
 	layout := d.Layout
 	if !layout.Valid() {
 		layout = plan.Grid
 	}
-	c.now.Store(&published{over: make(chan struct{}), state: &State{
+	return &State{
 		Conference: Description{
-			Name: d.Name, URI: conferenceURI(d.Name, b.cfg.Domain), Title: d.Title, Started: time.Now(), Layout: layout,
+			Name: d.Name, URI: conferenceURI(d.Name, cfg.Domain), Title: d.Title, Started: now, Layout: layout,
+			Subject: d.Subject, FreeText: d.FreeText, Keywords: slices.Clone(d.Keywords), MaxUsers: max(0, d.MaxUsers),
+			ConfURIs: slices.Clone(d.ConfURIs), Services: slices.Clone(d.Services),
 		},
-		Limits: Limits{Users: b.cfg.Policy.MaxParticipants, Pending: b.cfg.Policy.MaxPendingCalls},
-	}})
-	return c
+		Limits: Limits{Users: cfg.Policy.MaxParticipants, Pending: cfg.Policy.MaxPendingCalls},
+		Door: Door{
+			PIN: d.PIN != "" || d.ModeratorPIN != "", Lobby: d.Lobby, WaitForModerator: d.WaitForModerator, MuteOnEntry: d.MuteOnEntry,
+			EndWithModerator: d.EndWithModerator, EndsAt: d.EndsAt,
+		},
+	}
+}
+
+// language is what the owner of a leg prefers, "" where that is not known.
+func (c *Conference) language(leg plan.LegID) string {
+	s := c.State()
+	if u, _ := s.Owner(leg); u != nil && len(u.Language) > 0 {
+		return u.Language[0]
+	}
+	return ""
 }
 
 // Name is the name of the conference.
@@ -73,6 +97,7 @@ func (c *Conference) run(ctx context.Context) {
 	var media sync.WaitGroup
 	media.Go(func() { c.mix(mixing) })
 	c.serve(ctx)
+	c.hushAll()
 	for _, leg := range c.legs { // of adapters that never told us
 		leg.abandon()
 	}
@@ -185,6 +210,8 @@ func (c *Conference) note(e entry, err error) {
 		}
 	case leave:
 		delete(c.legs, command.leg)
+	case announced:
+		delete(c.plays, command.source)
 	}
 }
 
@@ -198,6 +225,10 @@ func (c *Conference) carryOut(e entry, effects []Effect, a answer) func() {
 			if leg := c.legs[effect.Leg]; leg != nil {
 				todo = append(todo, func() { go leg.hangup(effect.Reason) })
 			}
+		case Announce:
+			todo = append(todo, c.announce(effect.Play))
+		case Hush:
+			todo = append(todo, func() { c.hush(effect) })
 		case Call:
 			leg := c.dialled(effect)
 			answered = true

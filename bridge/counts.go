@@ -5,6 +5,7 @@ import "slices"
 // counts are sums over the users, kept so that no command has to look at everybody.
 type counts struct {
 	connected  int // users with a device whose set-up is complete
+	waiting    int // such users in the lobby
 	pending    int // users who are only called
 	moderators int
 }
@@ -14,9 +15,12 @@ func tally(u *User) (n counts) {
 	if u == nil {
 		return n
 	}
-	if u.Connected() {
+	switch {
+	case u.Connected():
 		n.connected = 1
-	} else if slices.ContainsFunc(u.Endpoints, func(e *Endpoint) bool { return e.Status.pending() }) {
+	case u.Waiting && u.reachable():
+		n.waiting = 1
+	case slices.ContainsFunc(u.Endpoints, func(e *Endpoint) bool { return e.Status.pending() }):
 		n.pending = 1
 	}
 	if u.Role == Moderator {
@@ -29,6 +33,7 @@ func tally(u *User) (n counts) {
 func (c *change) count(old, now *User) {
 	a, b := tally(old), tally(now)
 	c.counts.connected += b.connected - a.connected
+	c.counts.waiting += b.waiting - a.waiting
 	c.counts.pending += b.pending - a.pending
 	c.counts.moderators += b.moderators - a.moderators
 	id := idOf(old, now)

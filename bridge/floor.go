@@ -1,6 +1,10 @@
 package bridge
 
-import "time"
+import (
+	"time"
+
+	"tutti/mixer/plan"
+)
 
 // Floor is who has the large tile of the speaker layout.
 type Floor struct {
@@ -14,7 +18,7 @@ const (
 )
 
 // Speaks says whether the user is heard to talk.
-func (u *User) Speaks() bool { return !u.Muted && !u.Speaking.IsZero() }
+func (u *User) Speaks() bool { return u.mayTalk() && !u.Speaking.IsZero() }
 
 func (c *change) speaking(s speaking) {
 	u, e := c.Owner(s.leg)
@@ -47,7 +51,7 @@ func (s *State) nextSpeaker() (next UserID, due time.Time) {
 	active := s.User(s.Floor.Active)
 	for _, id := range s.talking {
 		u := s.User(id)
-		if u == active {
+		if u == active || u.Sidebar != "" && s.aside(u) {
 			continue
 		}
 		at := u.Speaking.Add(takeFloor)
@@ -63,6 +67,9 @@ func (s *State) nextSpeaker() (next UserID, due time.Time) {
 	}
 	return next, due
 }
+
+// aside says whether the user talks to others than the conference.
+func (s *State) aside(u *User) bool { bus := s.talksTo(u); return bus != plan.Main && bus != loudBus }
 
 // floorDue is what a tick touches for the floor: its change is made by settle.
 func (c *change) floorDue() parts {
@@ -105,7 +112,7 @@ func (c *change) pressed(p pressed) {
 		c.edit(u, touchedInside, func(u *User) { u.keys.star = c.at })
 	case !starred:
 	case p.key == '6':
-		c.edit(u, touchedUsers|touchedSpeaking, func(u *User) { u.Muted, u.keys = !u.Muted, keys{} })
+		c.edit(u, touchedUsers|touchedSpeaking, func(u *User) { u.mute(!u.Muted, MutedBySelf); u.keys = keys{} })
 	case p.key == '9':
 		c.edit(u, touchedUsers, func(u *User) { u.raise(u.Hand.IsZero(), c.at); u.keys = keys{} })
 	default:

@@ -27,6 +27,10 @@ type JoinRequest struct {
 	Source      string    // address of the far end, for limits and logs
 	Began       time.Time // when the far end's first message came; zero is unknown
 	Resume      string    // Leg.Token of an earlier leg of the same person, which this one replaces; "" for none
+	DeviceText  string    // the name of the device, "" for none
+	AORs        []string  // RFC 4575 associated-aors
+	Languages   []string  // preferred by the person, BCP 47 (Accept-Language); the first counts most
+	Referred    *Info     // nil where no REFER made the far end come
 	Actor       Actor
 }
 

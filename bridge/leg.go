@@ -93,9 +93,21 @@ func (l *Leg) attach(streams []mixer.Stream) ([]mixer.Inlet, error) {
 func mediaOf(streams []mixer.Stream) []Media {
 	media := make([]Media, 0, len(streams))
 	for _, s := range streams {
-		media = append(media, Media{ID: s.ID, Type: s.Kind.String(), Content: contentOf(s), Status: statusOf(s), Codec: codecOf(s)})
+		m := Media{ID: s.ID, Type: s.Kind.String(), Content: contentOf(s), Status: statusOf(s), Codec: codecOf(s), Label: labelOf(s)}
+		if s.Send != nil {
+			m.SrcID = s.Send.SSRC
+		}
+		media = append(media, m)
 	}
 	return media
+}
+
+// labelOf says which of the conference's media it is.
+func labelOf(s mixer.Stream) string {
+	if s.Kind == mixer.Video && s.Content == plan.Slides {
+		return string(plan.Slides)
+	}
+	return s.Kind.String()
 }
 
 func contentOf(s mixer.Stream) plan.Content {

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -123,3 +124,5 @@ func isNumber(s string) bool {
 	}
 	return digits > 0
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }

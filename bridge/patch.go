@@ -17,6 +17,7 @@ func Patch(old, now *State, v Viewer) Object {
 	patch := Object{}
 	put(patch, "conference", difference(viewConference(old), viewConference(now)))
 	put(patch, "users", patchUsers(old, now, v))
+	put(patch, "sidebars", patchSidebars(old, now))
 	put(patch, "chat", patchChat(old.Chat, now.Chat, v))
 	return patch
 }
@@ -40,6 +41,13 @@ func patchUsers(old, now *State, v Viewer) Object {
 		}
 	}
 	return patch
+}
+
+func patchSidebars(old, now *State) Object {
+	if len(old.Sidebars)+len(now.Sidebars) == 0 {
+		return nil
+	}
+	return differMap(reflect.ValueOf(viewSidebars(old)), reflect.ValueOf(viewSidebars(now)))
 }
 
 // patchChat knows that messages never change, that their ids grow and that the oldest go first.

@@ -6,15 +6,15 @@ import (
 	"tutti/mixer/plan"
 )
 
-// Plan says who gets what. Everybody who is connected hears the main bus except themself: all legs of one user are one
-// person, whose phone must not be heard in the same person's browser.
+// loudBus is the sum of those who are heard in the sidebars too.
+const loudBus plan.BusID = "loud"
+
+// Plan says who gets what. Who is in no sidebar hears the main bus; who is in one hears the sidebar's, and the main bus as
+// far as the sidebar wants; who is in the lobby hears what is played to them. Everybody hears them except themself: all legs
+// of one user are one person, whose phone must not be heard in the same person's browser.
 func Plan(s *State) *plan.Plan {
 	users := s.Users()
-	p := &plan.Plan{Rows: rows(users), Inputs: inputs(users)}
-	if sc := scene(s, users); len(sc.Viewers) > 0 {
-		p.Scenes = []plan.Scene{sc}
-	}
-	return p
+	return &plan.Plan{Rows: rows(s, users), Inputs: inputs(s, users), Scenes: scenes(s, users)}
 }
 
 // planner makes the plan anew where something is new, and keeps the rest of the last one.
@@ -27,39 +27,58 @@ func (p *planner) next(s *State) *plan.Plan {
 	}
 	users := s.Users()
 	next := &plan.Plan{}
-	if p.last != nil && s.touched&touchedRoster == 0 {
+	if p.last != nil && s.touched&(touchedRoster|touchedHearing) == 0 {
 		next.Rows = p.last.Rows
 	} else {
-		next.Rows = rows(users)
+		next.Rows = rows(s, users)
 	}
-	if p.last != nil && s.touched&(touchedRoster|touchedUsers) == 0 {
+	if p.last != nil && s.touched&(touchedRoster|touchedUsers|touchedHearing) == 0 {
 		next.Inputs = p.last.Inputs
 	} else {
-		next.Inputs = inputs(users)
+		next.Inputs = inputs(s, users)
 	}
-	if sc := scene(s, users); len(sc.Viewers) > 0 {
-		next.Scenes = []plan.Scene{sc}
-	}
+	next.Scenes = scenes(s, users)
 	p.last = next
 	return next
 }
 
-func inputs(users []*User) []plan.Input {
+func inputs(s *State, users []*User) []plan.Input {
 	var in []plan.Input
 	for _, u := range users {
-		gain := float32(1)
-		if u.Muted {
+		if u.Waiting {
+			continue
+		}
+		gain := u.Gain
+		if !u.mayTalk() {
 			gain = 0
 		}
+		bus := s.talksTo(u)
 		for _, leg := range legsOf(u) {
-			in = append(in, plan.Input{Leg: leg, Bus: plan.Main, Gain: gain})
+			in = append(in, plan.Input{Leg: leg, Bus: bus, Gain: gain})
 		}
+	}
+	for _, p := range s.Playing {
+		in = append(in, plan.Input{Leg: p.Source, Bus: p.bus(), Gain: 1})
 	}
 	return in
 }
 
-func rows(users []*User) []plan.Row {
-	hear := []plan.BusGain{{Bus: plan.Main, Gain: 1}} // shared: nobody changes a plan
+// mayTalk says whether anybody hears the user.
+func (u *User) mayTalk() bool { return !u.Muted && !u.Waiting && u.Role != Listener }
+
+// talksTo is the bus that the user's sound is put on.
+func (s *State) talksTo(u *User) plan.BusID {
+	if u.Loud {
+		return loudBus
+	}
+	if b, ok := s.Sidebar(u.Sidebar); ok && (b.Kind != Coach || b.Owner == u.ID) {
+		return b.bus()
+	}
+	return plan.Main
+}
+
+func rows(s *State, users []*User) []plan.Row {
+	h := newHearings(s, users)
 	var out []plan.Row
 	for _, u := range users {
 		var except []plan.InputGain
@@ -67,14 +86,95 @@ func rows(users []*User) []plan.Row {
 			except = append(except, plan.InputGain{Leg: leg})
 		}
 		for _, leg := range legsOf(u) {
-			out = append(out, plan.Row{Leg: leg, Hear: hear, Except: except})
+			out = append(out, plan.Row{Leg: leg, Hear: h.of(u, leg), Except: except})
 		}
 	}
 	return out
 }
 
-// scene is the picture that everybody sees: slides, then the spotlight or, in the speaker layouts, the active speaker,
-// then the others in the order of joining.
+// hearings are the lists of buses that rows have in common. Nobody changes a plan, so rows share them.
+type hearings struct {
+	main  []plan.BusGain
+	aside map[SidebarID][]plan.BusGain
+	all   []plan.BusGain                // what is played to everybody
+	one   map[plan.LegID][]plan.BusGain // and to one leg
+}
+
+func newHearings(s *State, users []*User) hearings {
+	h := hearings{
+		main:  []plan.BusGain{{Bus: plan.Main, Gain: 1}},
+		aside: map[SidebarID][]plan.BusGain{}, one: map[plan.LegID][]plan.BusGain{},
+	}
+	for _, p := range s.Playing {
+		if g := (plan.BusGain{Bus: p.bus(), Gain: 1}); p.Leg == "" {
+			h.all = append(h.all, g)
+		} else {
+			h.one[p.Leg] = append(h.one[p.Leg], g)
+		}
+	}
+	common := h.all
+	if slices.ContainsFunc(users, func(u *User) bool { return u.Loud }) {
+		common = slices.Concat([]plan.BusGain{{Bus: loudBus, Gain: 1}}, h.all)
+	}
+	for _, b := range s.Sidebars {
+		hear := []plan.BusGain{{Bus: b.bus(), Gain: 1}}
+		if b.MainGain > 0 {
+			hear = append(hear, plan.BusGain{Bus: plan.Main, Gain: b.MainGain})
+		}
+		h.aside[b.ID] = append(hear, common...)
+	}
+	h.main = append(h.main, common...)
+	return h
+}
+
+// of is what one leg of u hears.
+func (h hearings) of(u *User, leg plan.LegID) []plan.BusGain {
+	hear := h.main
+	switch {
+	case u.Waiting:
+		hear = nil
+	case u.Deaf:
+		hear = h.all
+	case u.Sidebar != "":
+		hear = h.aside[u.Sidebar]
+	}
+	if one := h.one[leg]; one != nil {
+		hear = slices.Concat(hear, one)
+	}
+	return hear
+}
+
+// scenes are the pictures: that of the conference, and one of each side room, which is seen by its members only.
+func scenes(s *State, users []*User) []plan.Scene {
+	rooms := map[SidebarID][]*User{}
+	for _, u := range users {
+		if !u.Waiting {
+			room := s.watched(u)
+			rooms[room] = append(rooms[room], u)
+		}
+	}
+	var all []plan.Scene
+	if sc := scene(s, rooms[""]); len(sc.Viewers) > 0 {
+		all = append(all, sc)
+	}
+	for _, b := range s.Sidebars {
+		if sc := scene(s, rooms[b.ID]); len(sc.Viewers) > 0 {
+			all = append(all, sc)
+		}
+	}
+	return all
+}
+
+// watched is the side room that the user sees and is seen in, "" for the conference.
+func (s *State) watched(u *User) SidebarID {
+	if b, ok := s.Sidebar(u.Sidebar); ok && b.Kind == SideRoom {
+		return b.ID
+	}
+	return ""
+}
+
+// scene is the picture that all users of one room see: slides, then the spotlight or, in the speaker layouts, the active
+// speaker, then the others in the order of joining.
 func scene(s *State, users []*User) plan.Scene {
 	sc := plan.Scene{Layout: s.Conference.Layout}
 	var slides []plan.Tile

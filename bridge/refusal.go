@@ -133,3 +133,11 @@ func refuseRole(what, who string) *Refusal {
 func refuseNoDialer() *Refusal {
 	return refuse(RuleOutbound, "this bridge makes no calls")
 }
+
+// refuseSilence is about what cannot be played; speaker says whether anything can.
+func refuseSilence(speaker bool) *Refusal {
+	if !speaker {
+		return refuse(RuleInvalid, "this bridge has no prompts and plays nothing")
+	}
+	return refuseLimit("prompts that are played", maxPlaying)
+}

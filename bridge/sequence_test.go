@@ -230,7 +230,7 @@ func checkState(t *testing.T, s *State, o Order) {
 	legs := 0
 	for _, u := range s.Users() {
 		n := tally(u)
-		want.connected, want.pending, want.moderators = want.connected+n.connected, want.pending+n.pending, want.moderators+n.moderators
+		want.connected, want.waiting, want.pending, want.moderators = want.connected+n.connected, want.waiting+n.waiting, want.pending+n.pending, want.moderators+n.moderators
 		if u.Speaks() {
 			talking = append(talking, u.ID)
 		}
@@ -251,7 +251,7 @@ func checkState(t *testing.T, s *State, o Order) {
 		t.Fatalf("after %+v: counts %+v, %d legs, talking %v, failed %v; want %+v, %d, %v, %v",
 			o, s.counts, s.legs.Len(), s.talking, s.failed, want, legs, talking, failed)
 	}
-	if s.met && s.Ended == nil && s.Connected() == 0 {
+	if s.met && s.Ended == nil && s.Connected()+s.counts.waiting == 0 {
 		t.Fatalf("after %+v the conference lives without anybody", o)
 	}
 	if due := s.Deadline(); !due.IsZero() {

@@ -19,6 +19,9 @@ type State struct {
 	Conference Description
 	Limits     Limits
 	Floor      Floor
+	Door       Door
+	Sidebars   []Sidebar // oldest first; at most maxSidebars. Nobody changes the slice
+	Playing    []Play    // prompts and files that are played now. Nobody changes the slice
 	Chat       []Message // the last maxChat, oldest first
 	Ended      *Reason   // nil while the conference lives
 
@@ -26,6 +29,8 @@ type State struct {
 	legs    persist.Map[UserID] // who a leg belongs to
 	joined  int                 // users so far, the source of User.Order
 	said    int                 // messages so far, the source of Message.ID
+	played  int                 // prompts so far, the source of Play.Source
+	speaker bool                // there is an Announcer
 	met     bool                // somebody was connected once
 	counts  counts              // of users
 	talking []UserID            // who speaks now
@@ -37,11 +42,61 @@ type State struct {
 type Description struct {
 	Name      string // as in /NAME
 	URI       string // sip:NAME@domain, the entity of the conference
-	Title     string
+	Title     string // RFC 4575 display-text
+	Subject   string
+	FreeText  string
+	Keywords  []string // nobody changes it, nor the lists below
+	ConfURIs  []URI    // other ways in; URI itself is not among them
+	Services  []URI    // RFC 4575 service-uris: web page, recording …
+	MaxUsers  int      // 0 is any number; see State.MaxUsers
 	Started   time.Time
 	Locked    bool
 	Layout    plan.Layout
 	Spotlight UserID // shown large whoever speaks; "" is nobody
+	Recording Recording
+}
+
+// URI is an address with what it is for (RFC 4575 uri-type).
+type URI struct {
+	URI         string
+	DisplayText string
+	Purpose     string // "participation", "streaming", "event", "recording", "web-page" (RFC 4575 §5.3.1, §5.3.2)
+}
+
+// Recording says whether the conference is recorded.
+type Recording struct {
+	On    bool
+	Since time.Time
+	By    UserID // "" is an operator
+	File  string // name without folders; "" while the recorder has not said
+}
+
+// Door is who may come in, and how it goes on without a moderator. PINs are not in it: the verdict on one comes with a command.
+type Door struct {
+	PIN              bool // who comes in needs one
+	Lobby            bool // who comes in waits to be admitted
+	WaitForModerator bool // nobody hears anybody before a moderator is here
+	MuteOnEntry      bool
+	EndWithModerator bool      // the conference ends when the last moderator has left
+	EndsAt           time.Time // zero is never
+	Banned           []Ban     // nobody changes the slice
+}
+
+// Ban keeps somebody out for as long as the conference lives.
+type Ban struct {
+	Name   string // then
+	Entity string // URI, "" for a browser
+	Source string // address, "" for none known
+	By     UserID // "" is an operator
+	Reason string
+	At     time.Time
+}
+
+// Info is when, why and by whom something was done (RFC 4575 execution-type).
+type Info struct {
+	When   time.Time
+	Reason string
+	By     string // URI or name, "" for nobody in particular
 }
 
 // Limits bound one conference.
@@ -50,24 +105,47 @@ type Limits struct {
 	Pending int // calls out that are not answered yet
 }
 
-// Role is what a participant may do. An operator is no participant: see Caller.
+// Role is what a participant may do: see rights. An operator is no participant: see Caller.
 type Role string
 
 const (
 	Moderator   Role = "moderator"
+	Presenter   Role = "presenter"
 	Participant Role = "participant"
 	Guest       Role = "guest"
+	Listener    Role = "listener" // is never heard nor seen
+)
+
+// Roles are all roles, the one that may most first.
+func Roles() []Role { return []Role{Moderator, Presenter, Participant, Guest, Listener} }
+
+// Muter is who muted a participant.
+type Muter string
+
+const (
+	MutedBySelf      Muter = "self"
+	MutedByModerator Muter = "moderator" // or by anybody else
 )
 
 // User is a participant (RFC 4575 user). A User in a State never changes; the next State has another one.
 type User struct {
 	ID       UserID
-	Entity   string // URI
-	Name     string // shown; may be a telephone number, see Label
-	Number   string // telephone number or SIP user, "" for none
-	Order    int    // of joining, from 1
+	Entity   string   // URI
+	Name     string   // shown; may be a telephone number, see Label
+	Number   string   // telephone number or SIP user, "" for none
+	Order    int      // of joining, from 1
+	AORs     []string // RFC 4575 associated-aors
+	Language []string // RFC 4575 languages, the preferred one first (BCP 47)
 	Role     Role
 	Muted    bool
+	MutedBy  Muter     // "" while not muted
+	Hard     bool      // muted so that only a moderator can undo it
+	Asked    time.Time // to unmute; zero is not asked
+	Deaf     bool      // hears nobody
+	Gain     float32   // of their sound for all others, 1 as it comes; at most maxGain
+	Waiting  bool      // in the lobby: hears nobody and is heard by nobody
+	Sidebar  SidebarID // the one they are in, "" for the conference itself
+	Loud     bool      // is heard in all sidebars too
 	VideoOff bool      // the camera is not shown
 	Hand     time.Time // raised then; zero is down
 	Speaking time.Time // since then; zero is silent
@@ -87,10 +165,15 @@ type Endpoint struct {
 	Status        Status
 	Method        JoiningMethod
 	Call          *CallInfo
-	Joined        time.Time // RFC 4575 joining-info
+	DisplayText   string    // of the device, "" for none
+	Joined        time.Time // RFC 4575 joining-info: see JoiningInfo
+	JoinReason    string
+	JoinedBy      string    // who let it join, "" for nobody in particular
+	Referred      *Info     // nil where nobody asked for the call by REFER or Dial
 	Connected     time.Time // zero before the answer
 	Disconnection *Reason   // nil while it lives
 	Disconnected  time.Time
+	EndedBy       string // who hung it up, "" for nobody in particular
 	Media         []Media
 
 	silent []string // streams that should send and do not
@@ -103,6 +186,9 @@ type Media struct {
 	Content plan.Content
 	Status  MediaStatus
 	Codec   string // its encoding name, "" for none
+	Label   string // which of the conference's media it is (RFC 4574): "audio", "video" or "slides"
+	SrcID   uint32 // SSRC with which the bridge sends it, 0 for none
+	Text    string // RFC 4575 display-text, "" for none
 }
 
 // MediaStatus is the direction of a stream as the endpoint sees it (RFC 4575 media status).
@@ -132,7 +218,7 @@ type Message struct {
 }
 
 // parts is a set of what a command touched, so that projections look only where something is new.
-type parts uint8
+type parts uint16
 
 const (
 	touchedConference parts = 1 << iota // Description, Floor, Ended
@@ -140,7 +226,8 @@ const (
 	touchedUsers                        // names, mutes, hands
 	touchedSpeaking                     // who speaks
 	touchedChat
-	touchedInside // nothing that anybody is shown
+	touchedHearing // who hears whom: sidebars, deafness, prompts, the lobby
+	touchedInside  // nothing that anybody is shown
 )
 
 // User is the participant with this id, or nil.
@@ -201,9 +288,47 @@ func (s *State) Find(idOrName string) (*User, error) {
 // Connected is the user-count of RFC 4575: participants with a device whose set-up is complete.
 func (s *State) Connected() int { return s.counts.connected }
 
-// Connected says whether one of the user's devices is in the conference.
-func (u *User) Connected() bool {
+// Connected says whether one of the user's devices is in the conference; one in the lobby is not.
+func (u *User) Connected() bool { return !u.Waiting && u.reachable() }
+
+// reachable says whether the set-up of one of the user's devices is complete.
+func (u *User) reachable() bool {
 	return slices.ContainsFunc(u.Endpoints, func(e *Endpoint) bool { return e.Status.connected() })
+}
+
+// Roles are those of RFC 4575: a list of one.
+func (u *User) Roles() []Role { return []Role{u.Role} }
+
+// MaxUsers is the maximum-user-count of RFC 4575: how many participants the conference may have, 0 for any number.
+func (s *State) MaxUsers() int {
+	a, b := s.Conference.MaxUsers, s.Limits.Users
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// JoiningInfo is when, why and by whom the endpoint came (RFC 4575 joining-info).
+func (e *Endpoint) JoiningInfo() Info { return Info{e.Joined, e.JoinReason, e.JoinedBy} }
+
+// DisconnectionInfo is when, why and by whom the endpoint was disconnected (RFC 4575 disconnection-info); nil while it lives.
+func (e *Endpoint) DisconnectionInfo() *Info {
+	if e.Disconnection == nil {
+		return nil
+	}
+	return &Info{e.Disconnected, e.Disconnection.Text, e.EndedBy}
+}
+
+// DisconnectionMethod is the disconnection-method of RFC 4575: departed, booted, failed or busy; "" while the endpoint lives.
+func (e *Endpoint) DisconnectionMethod() string {
+	if e.Disconnection == nil {
+		return ""
+	}
+	switch m := e.Disconnection.Method; m {
+	case Departed, Failed, BusyMethod:
+		return m
+	}
+	return Booted
 }
 
 // Label is the name that strangers may see: a telephone number in place of a name is masked.

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,6 +23,7 @@ type Document struct {
 	Conference ConferenceView         `json:"conference"`
 	Self       UserID                 `json:"self" doc:"the participant who looks, empty for an operator"`
 	Users      map[string]UserView    `json:"users" doc:"by participant id"`
+	Sidebars   map[string]SidebarView `json:"sidebars" doc:"by sidebar id"`
 	Chat       map[string]MessageView `json:"chat" doc:"by message number"`
 }
 
@@ -35,6 +37,36 @@ type ConferenceView struct {
 	Spotlight UserID      `json:"spotlight" doc:"shown large whoever speaks; empty for nobody"`
 	Speaker   UserID      `json:"speaker" doc:"who has the large tile of the speaker layout"`
 	Started   string      `json:"started"`
+	Subject   string      `json:"subject"`
+	FreeText  string      `json:"freeText"`
+	Keywords  []string    `json:"keywords"`
+	MaxUsers  int         `json:"maxUsers" doc:"0 for any number"`
+	Recording bool        `json:"recording"`
+	Recorded  string      `json:"recorded" doc:"since when, empty while it is not recorded"`
+	Door      DoorView    `json:"door"`
+}
+
+// DoorView is what a Document says of who may come in.
+type DoorView struct {
+	PIN              bool   `json:"pin" doc:"who comes in needs one"`
+	Lobby            bool   `json:"lobby" doc:"who comes in waits to be admitted"`
+	WaitForModerator bool   `json:"waitForModerator"`
+	MuteOnEntry      bool   `json:"muteOnEntry"`
+	EndWithModerator bool   `json:"endWithModerator"`
+	EndsAt           string `json:"endsAt"`
+	Banned           int    `json:"banned" doc:"how many are kept out"`
+}
+
+// SidebarView is what a Document says of one sidebar.
+type SidebarView struct {
+	Name     string      `json:"name"`
+	Kind     SidebarKind `json:"kind" enum:"sidebar,whisper,coach"`
+	URI      string      `json:"uri" doc:"of a sidebar that is a conference of its own, else empty"`
+	Owner    UserID      `json:"owner" doc:"empty for an operator"`
+	Created  string      `json:"created"`
+	Members  []UserID    `json:"members"`
+	Invited  []UserID    `json:"invited" doc:"who may come"`
+	MainGain float32     `json:"mainGain" doc:"with which its members hear the conference, 0 to 1"`
 }
 
 // UserView is what a Document says of one participant.
@@ -44,6 +76,14 @@ type UserView struct {
 	Roles     []Role                  `json:"roles"`
 	Number    string                  `json:"number" doc:"masked for everybody but operators"`
 	Muted     bool                    `json:"muted"`
+	MutedBy   Muter                   `json:"mutedBy" doc:"self or moderator; empty while not muted"`
+	Hard      bool                    `json:"hard" doc:"only a moderator can unmute"`
+	Asked     string                  `json:"asked" doc:"when they were asked to unmute, else empty"`
+	Deaf      bool                    `json:"deaf" doc:"hears nobody"`
+	Gain      float32                 `json:"gain" doc:"of their sound for the others; 1 as it comes"`
+	Waiting   bool                    `json:"waiting" doc:"in the lobby"`
+	Sidebar   SidebarID               `json:"sidebar" doc:"empty for the conference itself"`
+	Loud      bool                    `json:"loud" doc:"is heard in all sidebars too"`
 	Speaking  bool                    `json:"speaking"`
 	Hand      string                  `json:"hand" doc:"when it was raised, empty while it is down"`
 	Camera    bool                    `json:"camera" doc:"false where it was switched off"`
@@ -79,7 +119,7 @@ type MessageView struct {
 
 // View is the state as v may see it.
 func View(s *State, v Viewer) *Document {
-	d := &Document{Conference: viewConference(s), Self: v.Self, Users: map[string]UserView{}, Chat: map[string]MessageView{}}
+	d := &Document{Conference: viewConference(s), Self: v.Self, Users: map[string]UserView{}, Chat: map[string]MessageView{}, Sidebars: viewSidebars(s)}
 	for id, u := range s.users.All() {
 		d.Users[id] = viewUser(u, v)
 	}
@@ -95,8 +135,32 @@ func viewConference(s *State) ConferenceView {
 	d := s.Conference
 	return ConferenceView{
 		Name: d.Name, URI: d.URI, Title: d.Title, Locked: d.Locked, Layout: d.Layout, Spotlight: d.Spotlight,
-		Speaker: s.Floor.Active, Started: stamp(d.Started),
+		Speaker: s.Floor.Active, Started: stamp(d.Started), Subject: d.Subject, FreeText: d.FreeText, Keywords: list(d.Keywords),
+		MaxUsers: s.MaxUsers(), Recording: d.Recording.On, Recorded: stamp(d.Recording.Since), Door: viewDoor(s.Door),
 	}
+}
+
+func viewDoor(d Door) DoorView {
+	return DoorView{
+		PIN: d.PIN, Lobby: d.Lobby, WaitForModerator: d.WaitForModerator, MuteOnEntry: d.MuteOnEntry, EndWithModerator: d.EndWithModerator,
+		EndsAt: stamp(d.EndsAt), Banned: len(d.Banned),
+	}
+}
+
+func viewSidebars(s *State) map[string]SidebarView {
+	all := map[string]SidebarView{}
+	for _, b := range s.Sidebars {
+		all[string(b.ID)] = SidebarView{b.Name, b.Kind, b.URI, b.Owner, stamp(b.Created), list(b.Members), list(b.Invited), b.MainGain}
+	}
+	return all
+}
+
+// list is l, never nil: a view holds no null.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return slices.Clone(l)
 }
 
 func viewUser(u *User, v Viewer) UserView {
@@ -113,7 +177,8 @@ func viewUser(u *User, v Viewer) UserView {
 		endpoints[string(e.Leg)] = shown
 	}
 	return UserView{
-		Name: name, Order: u.Order, Roles: []Role{u.Role}, Number: number, Muted: u.Muted, Speaking: u.Speaks(),
+		Name: name, Order: u.Order, Roles: u.Roles(), Number: number, Muted: u.Muted, Speaking: u.Speaks(),
+		MutedBy: u.MutedBy, Hard: u.Hard, Asked: stamp(u.Asked), Deaf: u.Deaf, Gain: u.Gain, Waiting: u.Waiting, Sidebar: u.Sidebar, Loud: u.Loud,
 		Hand: stamp(u.Hand), Camera: !u.VideoOff, Endpoints: endpoints,
 	}
 }

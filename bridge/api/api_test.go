@@ -225,7 +225,7 @@ func TestEvents(t *testing.T) {
 	if err := ada.Do(t.Context(), bridge.Mute{On: true}); err != nil {
 		t.Fatal(err)
 	}
-	next("notify", `{"version":2,"patch":{"users":{"`+string(ada.User())+`":{"muted":true}}}}`)
+	next("notify", `{"version":2,"patch":{"users":{"`+string(ada.User())+`":{"muted":true,"mutedBy":"self"}}}}`)
 	ada.Leave(bridge.Reason{Method: bridge.Departed})
 	next("ended", `"rule":"ended"`)
 	if lines.Scan() {
