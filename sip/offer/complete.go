@@ -11,6 +11,7 @@ import (
 // Complete takes the answer to an open offer of ours (RFC 3264 §7). caps are those of the offer. The error is a *Rejection
 // when the answer does not fit the offer, or leaves nothing: the call is then to be ended.
 func Complete(open *State, answer *Session, caps Capabilities) (*State, error) {
+	answer = padded(answer, open.Local)
 	if len(answer.Sections) != len(open.Local.Sections) {
 		return nil, reject(399, "the answer has %d m-lines, the offer had %d", len(answer.Sections), len(open.Local.Sections))
 	}
@@ -29,6 +30,20 @@ func Complete(open *State, answer *Session, caps Capabilities) (*State, error) {
 		return nil, reject(304, "the answer refuses all media")
 	}
 	return done, nil
+}
+
+// padded is an answer in which the m-lines that are missing at its end are refused ones. Gateways that know no pictures leave
+// them out, although RFC 3264 §6 wants as many as were offered.
+func padded(answer, offer *Session) *Session {
+	if len(answer.Sections) == 0 || len(answer.Sections) >= len(offer.Sections) {
+		return answer
+	}
+	whole := *answer
+	whole.Sections = slices.Clone(answer.Sections)
+	for _, ours := range offer.Sections[len(answer.Sections):] {
+		whole.Sections = append(whole.Sections, Section{Media: ours.Media, Proto: ours.Proto, Formats: ours.Formats})
+	}
+	return &whole
 }
 
 // accept reads m-line i of an answer against ours.

@@ -88,7 +88,7 @@ func TestCompleteRefuses(t *testing.T) {
 		want   Encryption
 		says   string
 	}{
-		"m-line missing":     {answeredBy("m=audio 6000 RTP/AVP 8"), Offered, "has 1 m-lines"},
+		"an m-line more":     {answeredBy("m=audio 6000 RTP/AVP 8", "m=video 0 RTP/AVP 97", "m=text 0 RTP/AVP 98"), Offered, "has 3 m-lines"},
 		"m-lines swapped":    {answeredBy("m=video 6000 RTP/AVP 97", "m=audio 6002 RTP/AVP 8"), Offered, "answers m=audio"},
 		"format not offered": {answeredBy("m=audio 6000 RTP/AVP 18", "m=video 0 RTP/AVP 97"), Offered, "no format"},
 		"all refused":        {answeredBy("m=audio 0 RTP/AVP 8", "m=video 0 RTP/AVP 97"), Offered, "refuses all"},
@@ -109,6 +109,18 @@ func TestCompleteRefuses(t *testing.T) {
 				t.Errorf("error = %v, want a rejection that says %q", err, tt.says)
 			}
 		})
+	}
+}
+
+// A gateway that knows no pictures answers with the line of sound only: the other is refused.
+func TestCompleteTakesMissingLinesAsRefused(t *testing.T) {
+	caps := ours()
+	done, err := Complete(offerOf(t, caps, nil), parse(t, answeredBy("m=audio 6000 RTP/AVP 8")), caps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(done.Media) != 2 || done.Media[0].Rejected || !done.Media[1].Rejected {
+		t.Errorf("media = %+v, want sound and a refused picture", done.Media)
 	}
 }
 

@@ -15,12 +15,12 @@ import (
 )
 
 // sipp plays a scenario of testdata/sipp against the bridge.
-func (b *bridge) sipp(scenario string, args ...string) {
-	b.t.Helper()
-	dir := b.t.TempDir()
+func (b *bridge) sipp(t testing.TB, scenario string, args ...string) {
+	t.Helper()
+	dir := t.TempDir()
 	file, err := filepath.Abs(filepath.Join("../../../../testdata/sipp", scenario+".xml"))
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	all := append([]string{b.sip, "-sf", file, "-s", "8001", "-i", "127.0.0.1", "-nostdin", "-timeout", "90s", "-timeout_error",
 		"-trace_err", "-error_file", filepath.Join(dir, "errors")}, args...)
@@ -32,7 +32,7 @@ func (b *bridge) sipp(scenario string, args ...string) {
 		return
 	}
 	errors, _ := os.ReadFile(filepath.Join(dir, "errors"))
-	b.t.Fatalf("sipp %s: %v\n%s\n%s", scenario, err, out[max(0, len(out)-1500):], errors[max(0, len(errors)-3000):])
+	t.Fatalf("sipp %s: %v\n%s\n%s", scenario, err, out[max(0, len(out)-1500):], errors[max(0, len(errors)-3000):])
 }
 
 // usage is what the bridge's process holds.
@@ -83,10 +83,10 @@ func TestThousandCallsLeaveNothing(t *testing.T) {
 	t.Setenv("TUTTI_SIP_CALL_RATE", "1000")
 	t.Setenv("GOGC", "50")
 	b := newBridge(t, "")
-	b.sipp("basic", "-m", "5")
+	b.sipp(t, "basic", "-m", "5")
 	b.waitFor("8001", 0)
 	before := b.usage()
-	b.sipp("load", "-r", "50", "-m", "1000", "-l", "50")
+	b.sipp(t, "load", "-r", "50", "-m", "1000", "-l", "50")
 	b.waitFor("8001", 0)
 	b.returns(before)
 	if out := b.cli("conference", "list"); !strings.Contains(out, "No conference") {
