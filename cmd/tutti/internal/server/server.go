@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -156,7 +159,7 @@ func (s *server) bridgeConfig() bridge.Config {
 		definitions = append(definitions, bridge.Definition{Name: d.Name, Title: d.Title, Layout: layout(d.Layout)})
 	}
 	return bridge.Config{
-		Domain:      s.domain(),
+		Domain:      s.authority(),
 		Conferences: definitions,
 		Policy: bridge.Policy{
 			AdHoc: c.Policy.AdHoc, MaxConferences: c.Policy.MaxConferences, MaxParticipants: c.Policy.MaxParticipants,
@@ -170,10 +173,27 @@ func (s *server) bridgeConfig() bridge.Config {
 	}
 }
 
-// domain is the host part of our own URIs.
+// authority is what stands behind the @ of our URIs: the domain, and the port of the first SIP address where it is not the
+// usual one.
+func (s *server) authority() string {
+	for _, listen := range s.Config.SIP.Listen {
+		if u, err := url.Parse(listen); err == nil && s.Config.SIP.Domain == "" && u.Port() != "5060" && u.Port() != "0" {
+			return net.JoinHostPort(s.domain(), u.Port())
+		}
+		break
+	}
+	return netHost(s.domain())
+}
+
+// domain is the host by which we are known.
 func (s *server) domain() string {
 	if s.Config.SIP.Domain != "" {
 		return s.Config.SIP.Domain
+	}
+	for _, listen := range s.Config.SIP.Listen {
+		if a, err := netip.ParseAddrPort(strings.SplitN(listen, "://", 2)[1]); err == nil && !a.Addr().IsUnspecified() {
+			return a.Addr().String()
+		}
 	}
 	if a := s.advertised(); a.IsValid() {
 		return a.String()
