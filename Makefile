@@ -62,6 +62,9 @@ PHRASE := Welcome to tutti. Say something: everybody in this conference hears yo
 phrase: peers ## speak the phrase of the demo anew
 	@espeak-ng -v en-gb -s 150 --stdout '$(PHRASE)' | sox - -r 16000 -c 1 -b 16 cmd/tutti/internal/device/phrase.wav norm -8 pad 0 2
 
+prompts: peers ## speak the voice prompts anew from bridge/announce/prompts/LANGUAGE/prompts.txt
+	@for language in bridge/announce/prompts/*/; do bridge/announce/prompts/speak "$$language" || exit 1; done
+
 page: ## build the page anew from webrtc/page/src (needs Node)
 	@cd webrtc/page && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
@@ -81,4 +84,4 @@ install: build ## install the binary and the systemd service (as root)
 clean: ## remove what was built
 	@rm -rf bin
 
-.PHONY: help go dependencies peers build run demo quick test e2e screenshot bench fuzz phrase page page-check lint install clean
+.PHONY: help go dependencies peers build run demo quick test e2e screenshot bench fuzz phrase prompts page page-check lint install clean

@@ -85,10 +85,10 @@ func TestHelpTellsOnlyWhatIsAllowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := m.Help(false), []Word{"help-mute *6", "help-help *0"}; !slices.Equal(got, want) {
+	if got, want := m.Help(false), []Word{"help-mute:*6", "help-help:*0"}; !slices.Equal(got, want) {
 		t.Errorf("help = %q, want %q", got, want)
 	}
-	if got, want := m.Help(true), []Word{"help-mute *6", "help-end ##", "help-help *0"}; !slices.Equal(got, want) {
+	if got, want := m.Help(true), []Word{"help-mute:*6", "help-end:##", "help-help:*0"}; !slices.Equal(got, want) {
 		t.Errorf("help of a moderator = %q, want %q", got, want)
 	}
 }

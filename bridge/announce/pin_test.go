@@ -62,19 +62,19 @@ func TestPINDialogue(t *testing.T) {
 		want string // what is said, and "in"
 		over bool
 	}{
-		"right at once":            {"1234#", "enter-pin in", true},
-		"begun anew":               {"9*1234#", "enter-pin in", true},
-		"keys of letters":          {"A#", "enter-pin wrong-pin enter-pin", false},
-		"wrong, then right":        {"1235#1234#", "enter-pin wrong-pin enter-pin in", true},
-		"three times wrong":        {"1#2#3#", "enter-pin wrong-pin enter-pin wrong-pin enter-pin wrong-pin goodbye", true},
-		"nothing after the end":    {"1#2#3#1234#", "enter-pin wrong-pin enter-pin wrong-pin enter-pin wrong-pin goodbye", true},
-		"a hash alone":             {"##1234#", "enter-pin in", true},
-		"silence":                  {wait + wait + wait, "enter-pin enter-pin enter-pin goodbye", true},
-		"almost too slow":          {strings.Repeat("1"+wait[1:], 1) + "#", "enter-pin wrong-pin enter-pin", false},
-		"a pause forgets keys":     {"99" + wait + "1234#", "enter-pin enter-pin in", true},
-		"a minute is all":          {strings.Repeat(wait[2:]+"1", 4) + wait[2:], "enter-pin goodbye", true},
-		"too long is wrong":        {strings.Repeat("1", 100) + "#", "enter-pin wrong-pin enter-pin", false},
-		"what is no key is nought": {"1x2é34#", "enter-pin in", true},
+		"right at once":            {"1234#", "pin in", true},
+		"begun anew":               {"9*1234#", "pin in", true},
+		"keys of letters":          {"A#", "pin wrong-pin pin", false},
+		"wrong, then right":        {"1235#1234#", "pin wrong-pin pin in", true},
+		"three times wrong":        {"1#2#3#", "pin wrong-pin pin wrong-pin pin wrong-pin goodbye", true},
+		"nothing after the end":    {"1#2#3#1234#", "pin wrong-pin pin wrong-pin pin wrong-pin goodbye", true},
+		"a hash alone":             {"##1234#", "pin in", true},
+		"silence":                  {wait + wait + wait, "pin pin pin goodbye", true},
+		"almost too slow":          {strings.Repeat("1"+wait[1:], 1) + "#", "pin wrong-pin pin", false},
+		"a pause forgets keys":     {"99" + wait + "1234#", "pin pin in", true},
+		"a minute is all":          {strings.Repeat(wait[2:]+"1", 4) + wait[2:], "pin goodbye", true},
+		"too long is wrong":        {strings.Repeat("1", 100) + "#", "pin wrong-pin pin", false},
+		"what is no key is nought": {"1x2é34#", "pin in", true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
