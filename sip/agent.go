@@ -14,6 +14,7 @@ import (
 
 	"tutti/bridge"
 	"tutti/sip/auth"
+	"tutti/sip/event"
 	"tutti/sip/transport"
 )
 
@@ -30,6 +31,7 @@ type UserAgent struct {
 	trunks  trunks
 	phones  *phones
 	rules   []route
+	events  *event.Notifier
 
 	ctx  context.Context // ends when the grace of Run is over
 	stop context.CancelFunc
@@ -37,7 +39,9 @@ type UserAgent struct {
 
 	mu       sync.Mutex // guards the fields below
 	calls    map[dialogKey]*call
-	sources  map[netip.Addr]int // calls at once
+	members  map[*call]member
+	solos    map[dialogKey]*solo // dialogs of subscriptions alone
+	sources  map[netip.Addr]int  // calls at once
 	draining bool
 }
 
@@ -56,12 +60,13 @@ func newAgent(cfg Config, f focus, m Media) (*UserAgent, error) {
 	cfg = cfg.withDefaults()
 	ua := &UserAgent{
 		cfg: cfg, log: cfg.Logger, focus: f, media: m,
-		calls: map[dialogKey]*call{}, sources: map[netip.Addr]int{},
+		calls: map[dialogKey]*call{}, members: map[*call]member{}, solos: map[dialogKey]*solo{}, sources: map[netip.Addr]int{},
 		guard: newGuard(cfg.Limits),
 	}
 	ua.trunks = newTrunks(cfg.Trunks)
 	ua.rules = newRoutes(cfg.Outbound, cfg.Trunks)
 	ua.phones = newPhones(cfg)
+	ua.events = event.New(event.Config{Interval: cfg.NotifyInterval, Logger: cfg.Logger})
 	ua.digests = auth.NewServer(cfg.Realm, ua.phones.password, auth.Options{Algorithms: cfg.Digests})
 	ua.ctx, ua.stop = context.WithCancel(context.Background()) //nolint:contextcheck // outlives Run's: BYEs are said after it
 	ua.layer = transport.New(transport.Config{
@@ -103,12 +108,20 @@ func (ua *UserAgent) Run(ctx context.Context) error {
 		}
 	}
 	ua.drain()
+	ua.dismissSubscribers(ctx)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	err := ua.layer.Close(closing)
 	ua.stop()
 	ua.wg.Wait()
 	return errors.Join(context.Cause(ctx), err)
+}
+
+// dismissSubscribers tells them that there is nothing more. Those that do not answer are not waited for.
+func (ua *UserAgent) dismissSubscribers(ctx context.Context) {
+	soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(time.Second, ua.cfg.Grace))
+	defer cancel()
+	ua.events.Close(soon)
 }
 
 // drain waits for the end of all calls. What the bridge has not ended after half of the grace is told to.
@@ -169,6 +182,12 @@ func (ua *UserAgent) find(callID, localTag string) *call {
 	return ua.calls[dialogKey{callID, localTag}]
 }
 
+func (ua *UserAgent) solo(callID, localTag string) *solo {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	return ua.solos[dialogKey{callID, localTag}]
+}
+
 var errFull = errors.New("sip: too many calls")
 
 // enter registers c, within the limits, and starts its goroutine.
@@ -194,6 +213,7 @@ func (ua *UserAgent) enter(c *call) error {
 func (ua *UserAgent) leave(c *call) {
 	ua.mu.Lock()
 	defer ua.mu.Unlock()
+	delete(ua.members, c)
 	if ua.calls[c.key] != c {
 		return
 	}
@@ -222,6 +242,8 @@ func (ua *UserAgent) Request(r *transport.Request) {
 		ua.options(r)
 	case sipmsg.REGISTER:
 		ua.register(r)
+	case sipmsg.SUBSCRIBE:
+		ua.subscribe(r)
 	case sipmsg.BYE, sipmsg.PRACK, sipmsg.UPDATE, sipmsg.INFO, sipmsg.NOTIFY:
 		ua.reply(r, 481, "Call/Transaction Does Not Exist")
 	default:
@@ -233,6 +255,10 @@ func (ua *UserAgent) Request(r *transport.Request) {
 func (ua *UserAgent) within(r *transport.Request, localTag string) {
 	c := ua.find(string(*r.CallID()), localTag)
 	if c == nil {
+		if s := ua.solo(string(*r.CallID()), localTag); s != nil {
+			s.request(r)
+			return
+		}
 		if r.Tx != nil {
 			ua.reply(r, 481, "Call/Transaction Does Not Exist")
 		}
@@ -245,7 +271,7 @@ func (ua *UserAgent) within(r *transport.Request, localTag string) {
 
 func (ua *UserAgent) unknownMethod(r *transport.Request) {
 	switch r.Method {
-	case sipmsg.SUBSCRIBE, sipmsg.REFER, sipmsg.MESSAGE, sipmsg.PUBLISH, sipmsg.NOTIFY:
+	case sipmsg.REFER, sipmsg.MESSAGE, sipmsg.PUBLISH, sipmsg.NOTIFY:
 		ua.reply(r, 405, "Method Not Allowed", "Allow", allow)
 	default:
 		ua.reply(r, 501, "Not Implemented", "Allow", allow)
@@ -269,7 +295,7 @@ func (ua *UserAgent) answer(r *transport.Request, res *sipmsg.Response) {
 }
 
 const (
-	allow          = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK"
+	allow          = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, SUBSCRIBE"
 	accept         = "application/sdp"
 	acceptInfo     = "application/dtmf-relay, application/dtmf, application/media_control+xml"
 	supported      = "timer, 100rel"
@@ -285,9 +311,18 @@ func (ua *UserAgent) options(r *transport.Request) {
 		ua.reply(r, 486, "Busy Here")
 		return
 	}
-	ua.reply(r, 200, "OK", capabilities()...)
+	res := r.Response(200, "OK")
+	res.AppendHeader(ua.contact(transport.Target{Flow: r.Flow}, r.Recipient.Scheme, conferenceName(r.Recipient)))
+	ua.capabilities(res)
+	ua.answer(r, res)
 }
 
-func capabilities() []string {
-	return []string{"Allow", allow, "Accept", accept + ", " + acceptInfo, "Accept-Encoding", "identity", "Accept-Language", "en", "Supported", supported}
+// capabilities says what we can do in the answer to an OPTIONS.
+func (ua *UserAgent) capabilities(res *sipmsg.Response) {
+	for _, f := range [][2]string{
+		{"Allow", allow}, {"Allow-Events", event.Conference}, {"Accept", accept + ", " + acceptInfo}, {"Accept-Encoding", "identity"},
+		{"Accept-Language", "en"}, {"Supported", supported},
+	} {
+		res.AppendHeader(sipmsg.NewHeader(f[0], f[1]))
+	}
 }

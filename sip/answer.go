@@ -13,6 +13,7 @@ import (
 
 	"tutti/bridge"
 	"tutti/sip/dialog"
+	"tutti/sip/event"
 	"tutti/sip/transport"
 )
 
@@ -273,6 +274,7 @@ func (c *call) accept(r *transport.Request, body []byte, late bool) {
 	res := r.Response(200, "OK")
 	res.AppendHeader(sipmsg.HeaderClone(c.contact))
 	res.AppendHeader(sipmsg.NewHeader("Allow", allow))
+	res.AppendHeader(sipmsg.NewHeader("Allow-Events", event.Conference))
 	res.AppendHeader(sipmsg.NewHeader("Accept", accept))
 	res.AppendHeader(sipmsg.NewHeader("Supported", supported))
 	addTimer(res, c.timer)

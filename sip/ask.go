@@ -20,13 +20,17 @@ var sessionExpired = bridge.Reason{Method: "failed", Code: 408, Text: "Session e
 
 // target is where our requests within the dialog go.
 func (c *call) target() (transport.Target, error) {
-	hop := c.dlg.NextHop()
-	if keepsFlow(hop, c.flow, c.natted) {
-		return transport.Target{Flow: c.flow}, nil
+	return c.ua.nextHop(c.dlg.NextHop(), c.flow, c.natted)
+}
+
+// nextHop is how to reach the next hop of a dialog. It may block for the DNS.
+func (ua *UserAgent) nextHop(hop sipmsg.Uri, f *transport.Flow, natted bool) (transport.Target, error) {
+	if keepsFlow(hop, f, natted) {
+		return transport.Target{Flow: f}, nil
 	}
-	ctx, cancel := context.WithTimeout(c.ua.ctx, resolveTimeout)
+	ctx, cancel := context.WithTimeout(ua.ctx, resolveTimeout)
 	defer cancel()
-	return c.ua.resolve(ctx, hop)
+	return ua.resolve(ctx, hop)
 }
 
 const resolveTimeout = 5 * time.Second
@@ -90,7 +94,9 @@ func (c *call) ask(req *sipmsg.Request, done func(*sipmsg.Response, error)) {
 	})
 }
 
-func refreshesTarget(m sipmsg.RequestMethod) bool { return m == sipmsg.INVITE || m == sipmsg.UPDATE }
+func refreshesTarget(m sipmsg.RequestMethod) bool {
+	return m == sipmsg.INVITE || m == sipmsg.UPDATE || m == sipmsg.NOTIFY
+}
 
 // transact runs a client transaction; each answer is heard on the call's goroutine, then, where there was no final
 // answer, why.

@@ -13,6 +13,7 @@ import (
 
 	"tutti/bridge"
 	"tutti/sip/dialog"
+	"tutti/sip/event"
 	"tutti/sip/transport"
 )
 
@@ -87,6 +88,7 @@ func (c *call) firstInvite(d destination, offer []byte, timer time.Duration) *si
 	req.AppendHeader(sipmsg.HeaderClone(c.contact))
 	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
 	req.AppendHeader(sipmsg.NewHeader("Accept", accept))
+	req.AppendHeader(sipmsg.NewHeader("Allow-Events", event.Conference))
 	req.AppendHeader(sipmsg.NewHeader("Supported", "timer"))
 	if timer > 0 {
 		value := strconv.Itoa(int(timer / time.Second))
@@ -251,6 +253,7 @@ func (a *attempt) agree(res *sipmsg.Response, tag string, ack *sipmsg.Request) e
 // talk puts the call into the conference, unless its media do not fit. Before this nothing was mixed.
 func (a *attempt) talk(res *sipmsg.Response, err error) {
 	a.leg, a.started = a.out.leg, time.Now()
+	a.enlist()
 	if err != nil {
 		a.log.Info("answer not usable", "err", err)
 		a.bye(bridge.Reason{Method: "failed", Code: 488, Text: "The far end's media do not fit"})

@@ -14,6 +14,7 @@ import (
 	"tutti/mixer"
 	"tutti/sip/auth"
 	"tutti/sip/dialog"
+	"tutti/sip/event"
 	"tutti/sip/transport"
 )
 
@@ -68,6 +69,8 @@ type call struct {
 	expiry   *time.Timer
 	onHold   bool
 	asked    map[string]time.Time // last picture_fast_update per stream
+
+	subscriptions map[string]*event.Subscription // of this dialog, by Event
 
 	out     *outgoing           // of a call that we make; nil otherwise
 	firstTx *transport.ClientTx // our first INVITE
@@ -165,7 +168,12 @@ func (c *call) handle(r *transport.Request) {
 	case sipmsg.PRACK:
 		c.pracked(r)
 	case sipmsg.OPTIONS:
-		c.ua.reply(r, 200, "OK", capabilities()...)
+		res := r.Response(200, "OK")
+		res.AppendHeader(sipmsg.HeaderClone(c.contact))
+		c.ua.capabilities(res)
+		c.ua.answer(r, res)
+	case sipmsg.SUBSCRIBE:
+		c.subscribed(r)
 	default:
 		c.ua.unknownMethod(r)
 	}
@@ -274,6 +282,7 @@ func (c *call) free(r bridge.Reason) {
 // end forgets the call: its goroutine ends after the function at hand.
 func (c *call) end() {
 	c.phase = over
+	c.unsubscribe()
 	c.keep(nil)
 	c.ua.leave(c)
 }
@@ -302,6 +311,7 @@ func (c *call) enterConference() {
 	}
 	c.leg = l
 	c.started = time.Now()
+	c.enlist()
 	// The bridge has its line about who joined and left; ours is for who looks for a Call-ID.
 	c.log.Debug("call joined", "entity", c.join.Entity, "name", c.join.DisplayText, "method", c.join.Method)
 	if c.attach() {

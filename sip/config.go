@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tutti/sip/auth"
+	"tutti/sip/event"
 	"tutti/sip/transport"
 )
 
@@ -34,9 +35,14 @@ type Config struct {
 	RegisterMax       time.Duration // longest registration; 0 is 1 h
 	Grace             time.Duration // how long Run waits for calls to end; 0 is 5 s
 	Limits            Limits
-	Timers            transport.Timers
-	Transport         transport.Limits
-	Logger            *slog.Logger // may be nil
+	Subscriptions     event.Terms   // how long subscriptions to a conference last
+	NotifyInterval    time.Duration // between the changes that one subscriber is told; 0 is 1 s
+	// SubscribersAreKnown lets only participants and registered users subscribe to a conference; else who could dial in may.
+	SubscribersAreKnown bool
+	Document            event.Document // what subscribers are sent; nil is RFC 4575 without telephone numbers
+	Timers              transport.Timers
+	Transport           transport.Limits
+	Logger              *slog.Logger // may be nil
 }
 
 // User may register.

@@ -6,12 +6,14 @@ import (
 
 	"tutti/bridge"
 	"tutti/mixer"
+	"tutti/sip/event"
 )
 
 // focus is what a call needs of the bridge.
 type focus interface {
 	Admit(bridge.JoinRequest) (bridge.Preferences, error)
 	Join(context.Context, bridge.JoinRequest) (leg, error)
+	Watch(conference string) (event.Watcher, error)
 }
 
 // leg is what a call needs of its leg (a *bridge.Leg).

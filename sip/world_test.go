@@ -15,6 +15,7 @@ import (
 
 	"tutti/bridge"
 	"tutti/mixer"
+	"tutti/sip/event"
 )
 
 // The world of these tests: a user agent and scripted phones on an in-memory network, in a bubble of fake time.
@@ -91,7 +92,7 @@ const focusAddr = "198.51.100.1:5060"
 func inWorld(t *testing.T, change func(*Config), story func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := Config{Realm: "tutti"}
+		cfg := Config{Realm: "tutti", Document: titles{}}
 		if change != nil {
 			change(&cfg)
 		}
@@ -114,6 +115,9 @@ func inWorld(t *testing.T, change func(*Config), story func(w *world)) {
 		if n := ua.Calls(); n != 0 {
 			t.Errorf("%d calls are left", n)
 		}
+		if n := ua.events.Len(); n != 0 || len(ua.solos) != 0 || len(ua.members) != 0 {
+			t.Errorf("%d subscriptions, %d dialogs of theirs and %d members are left", n, len(ua.solos), len(ua.members))
+		}
 		if n := w.media.open(); n != 0 {
 			t.Errorf("%d sessions are left open", n)
 		}
@@ -126,6 +130,64 @@ type fakeFocus struct {
 	refusal *bridge.Refusal
 	late    *bridge.Refusal // Join refuses what Admit let in
 	legs    []*fakeLeg
+	states  map[string]*fakeStates // conferences that can be subscribed to
+}
+
+// fakeStates is a conference whose states a test makes.
+type fakeStates struct {
+	states chan *bridge.State // closed at the end
+	last   *bridge.State
+}
+
+func (f *fakeStates) Next(ctx context.Context) (prev, cur *bridge.State, err error) {
+	prev = f.last
+	select {
+	case s, ok := <-f.states:
+		if !ok {
+			return prev, nil, errors.New("over")
+		}
+		f.last = s
+		return prev, s, nil
+	case <-ctx.Done():
+		return prev, nil, ctx.Err()
+	}
+}
+
+func (f *fakeFocus) Watch(name string) (event.Watcher, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s := f.states[name]; s != nil {
+		return s, nil
+	}
+	return nil, &bridge.Refusal{Rule: bridge.RuleUnknown, Text: "no such conference"}
+}
+
+// titled adds a conference whose document is its title.
+func (w *world) titled(name, title string) chan *bridge.State {
+	w.focus.mu.Lock()
+	defer w.focus.mu.Unlock()
+	if w.focus.states == nil {
+		w.focus.states = map[string]*fakeStates{}
+	}
+	ch := make(chan *bridge.State, 100)
+	w.focus.states[name] = &fakeStates{states: ch}
+	ch <- entitled(title)
+	return ch
+}
+
+func entitled(title string) *bridge.State {
+	return &bridge.State{Conference: bridge.Description{Title: title}}
+}
+
+// titles are documents that hold no more than that.
+type titles struct{}
+
+func (titles) Full(s *bridge.State, v uint32) ([]byte, error) {
+	return fmt.Appendf(nil, "full %d %s", v, s.Conference.Title), nil
+}
+
+func (titles) Partial(prev, now *bridge.State, v uint32) ([]byte, bool) {
+	return fmt.Appendf(nil, "partial %d %s", v, now.Conference.Title), prev.Conference.Title != now.Conference.Title
 }
 
 func (f *fakeFocus) Admit(bridge.JoinRequest) (bridge.Preferences, error) {

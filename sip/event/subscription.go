@@ -169,6 +169,9 @@ func (s *Subscription) Renew(d time.Duration) bool {
 	return true
 }
 
+// Ending says that the last NOTIFY is on its way. To be called by the subscription's goroutine.
+func (s *Subscription) Ending() bool { return s.last != "" }
+
 // terminate sends a last NOTIFY.
 func (s *Subscription) terminate(reason string) {
 	if s.last != "" {
