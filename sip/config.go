@@ -39,7 +39,7 @@ type Config struct {
 	NotifyInterval    time.Duration // between the changes that one subscriber is told; 0 is 1 s
 	// SubscribersAreKnown lets only participants and registered users subscribe to a conference; else who could dial in may.
 	SubscribersAreKnown bool
-	Document            event.Document // what subscribers are sent; nil is RFC 4575 without telephone numbers
+	Document            event.Document // what subscribers are sent; nil: nobody can subscribe
 	Timers              transport.Timers
 	Transport           transport.Limits
 	Logger              *slog.Logger // may be nil

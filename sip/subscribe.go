@@ -8,6 +8,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"tutti/bridge"
 	"tutti/sip/dialog"
 	"tutti/sip/event"
 	"tutti/sip/transport"
@@ -70,6 +71,9 @@ func (ua *UserAgent) counted(r *transport.Request) netip.Addr {
 
 // roster is what a subscriber to a conference is told.
 func (ua *UserAgent) roster(name string) (event.Feed, error) {
+	if ua.cfg.Document == nil {
+		return nil, &bridge.Refusal{Rule: bridge.RuleUnknown, Text: "there are no documents about conferences here"}
+	}
 	w, err := ua.focus.Watch(name)
 	if err != nil {
 		return nil, err
