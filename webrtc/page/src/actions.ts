@@ -313,8 +313,8 @@ export async function rename(to: string): Promise<void> {
   keep();
 }
 
-// Whether the page is loaded again or closed for good cannot be told here: it says goodbye, and a reload comes back by itself.
-window.addEventListener("pagehide", () => call?.unload());
+// Whether the page is loaded again or closed for good cannot be told when it goes, so nothing is said: the bridge waits a few
+// seconds, in which a reload takes the old self's place (same participant, same hand), and ends what does not come back.
 window.addEventListener("popstate", () => location.reload());
 window.addEventListener("online", () => call?.nudge());
 document.addEventListener("visibilitychange", () => {

@@ -115,11 +115,6 @@ export class Call {
     this.#end({ reason: "left", text: "" });
   }
 
-  /** The page is being unloaded for good: says goodbye without waiting for anything. */
-  unload(): void {
-    this.#signalling?.leave();
-  }
-
   /** The network may be another one, or is back: looks after the connection now and not later. */
   nudge(): void {
     if (!this.#over) this.#wake?.();

@@ -88,7 +88,7 @@ export class Signalling {
     if (!this.#over) this.#socket.send(JSON.stringify({ kind: "message", method, params }));
   }
 
-  /** Leaves for good: fit for a page that is being unloaded. */
+  /** Leaves for good. */
   leave(): void {
     if (this.#over) return;
     this.#socket.send(JSON.stringify({ kind: "request", id: this.#next++, method: "leave", params: {} }));

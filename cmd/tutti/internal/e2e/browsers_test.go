@@ -60,7 +60,8 @@ func TestBrowserComesBack(t *testing.T) {
 		only(t, b, "Desk", "Ada")
 		mixed(t, phone, ada)
 	})
-	t.Run("after a reload", func(t *testing.T) {
+	t.Run("after a reload, as the same person", func(t *testing.T) {
+		before := b.state("8001").user("Ada")
 		ada.do("reload", nil)
 		eventually(t, 20*time.Second, "Ada in the page again", func() bool {
 			var joined, lobby bool
@@ -73,6 +74,9 @@ func TestBrowserComesBack(t *testing.T) {
 		})
 		ada.connected()
 		only(t, b, "Desk", "Ada")
+		if after := b.state("8001").user("Ada"); after != before {
+			t.Errorf("after the reload Ada is participant %s, was %s", after, before)
+		}
 		mixed(t, phone, ada)
 	})
 	t.Run("and goes when its tab is closed", func(t *testing.T) {
