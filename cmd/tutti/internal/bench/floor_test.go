@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -38,7 +37,7 @@ type floor struct {
 
 func newFloor(t testing.TB, kind string, ports int) *floor {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := favoured(os.Args[0])
 	cmd.Env = append(os.Environ(), floorKind+"="+kind, floorPorts+"="+strconv.Itoa(ports))
 	cmd.Stderr = os.Stderr
 	if _, err := cmd.StdinPipe(); err != nil { // closes with us

@@ -20,24 +20,26 @@ type usage struct {
 	goroutines float64
 }
 
-// use looks at a bridge right after it has collected its garbage, which our questions bring about.
+// use looks at a bridge over a few collections of its garbage, which our questions bring about. The heap is what was left
+// at the best of them.
 func (b *bridge) use() usage {
 	b.t.Helper()
-	const cycles = "go_gc_duration_seconds_count"
-	var now map[string]float64
-	for range 2 {
-		before := b.metrics()[cycles]
+	now := b.metrics()
+	least := math.Inf(1)
+	for range 4 {
+		before := now[collections]
 		eventually(b.t, 20*time.Second, "a garbage collection", func() bool {
-			for range 20 {
-				if now = b.metrics(); now[cycles] > before {
-					return true
-				}
+			for i := 0; i < 20 && now[collections] == before; i++ {
+				now = b.metrics()
 			}
-			return false
+			return now[collections] > before
 		})
+		least = min(least, now["go_memstats_heap_alloc_bytes"])
 	}
-	return usage{b.rss(), now["go_memstats_heap_alloc_bytes"], now["go_goroutines"]}
+	return usage{b.rss(), least, now["go_goroutines"]}
 }
+
+const collections = "go_gc_duration_seconds_count"
 
 // measureLegs takes what 200 legs cost, of whom 3 talk and all send, in memory and CPU time. It hangs up; finish says what
 // is left a while later.
@@ -62,16 +64,17 @@ func measureLegs(t *testing.T, r *report, binary string) (finish func()) {
 	r.title(fmt.Sprintf("CPU time, %d legs that send, %d talk", crowd, speakers), "bridge", "floor")
 	measureCPU(t, r, b, lines, ears)
 	media := b.metrics()
-	lost := 0
+	var lost, jumps, strange int
 	for _, e := range ears {
-		lost += e.lost + e.jumps + e.strange
+		lost, jumps, strange = lost+e.lost, jumps+e.jumps, strange+e.strange
 	}
-	r.row("packets lost, refused; ticks late, of", fmt.Sprintf("%d, %.0f; %.0f, %.0f", lost, media["tutti_sent_errors_total"],
-		media["tutti_late_ticks_total"], media["tutti_ticks_total"]), "", "")
-	r.row("buffers: late, concealed, grown, shrunk", fmt.Sprintf("%.0f, %.0f, %.0f, %.0f", media["tutti_buffer_late_total"],
-		media["tutti_buffer_concealed_total"], media["tutti_buffer_grown_total"], media["tutti_buffer_shrunk_total"]), "", "")
-	if lost > 0 {
-		t.Errorf("%d packets are lost or wrong on the way to %d phones", lost, crowd)
+	skipped := media["tutti_skipped_ticks_total"] // after a long stall of the machine; the timestamps tell of it
+	r.row("packets lost, refused", fmt.Sprintf("%d, %.0f", lost, media["tutti_sent_errors_total"]), "0, 0", "")
+	r.row("ticks late, skipped, of", fmt.Sprintf("%.0f, %.0f, %.0f", media["tutti_late_ticks_total"], skipped, media["tutti_ticks_total"]), "", "")
+	r.row("buffers grown, shrunk; ticks guessed", fmt.Sprintf("%.0f, %.0f; %.0f", media["tutti_buffer_grown_total"],
+		media["tutti_buffer_shrunk_total"], media["tutti_buffer_concealed_total"]), "", "")
+	if lost+strange > 0 || jumps > 0 && skipped == 0 {
+		t.Errorf("packets to %d phones: %d lost, %d with jumping timestamps, %d strange", crowd, lost, jumps, strange)
 	}
 	hangUpAll(phones)
 	b.awaitLegs(0)
