@@ -1,0 +1,81 @@
+package rfc4575
+
+import (
+	"fmt"
+	"strings"
+
+	"tutti/bridge"
+)
+
+// Parameters that make an address an entity.
+const (
+	paramUser = "tutti-id"
+	paramLeg  = "tutti-leg"
+)
+
+// anonymous stands for an address that is not told (RFC 3323 §4.1.1.3).
+const anonymous = "sip:anonymous@anonymous.invalid"
+
+const maxAddress = 512 // bytes of a URI that we write
+
+// userEntity is the key of a user. It never changes while the user is there.
+func userEntity(u *bridge.User, v bridge.Viewer) string {
+	return withID(address(u, u.Entity, v), paramUser, string(u.ID))
+}
+
+// endpointEntity is the key of an endpoint: the device's address for those who may see it, else the user's.
+func endpointEntity(u *bridge.User, d *bridge.Endpoint, v bridge.Viewer) string {
+	base := d.Entity
+	if base == "" || !v.Operator {
+		base = u.Entity
+	}
+	return withID(address(u, base, v), paramLeg, string(d.Leg))
+}
+
+// address is who the URI a names as v may see it: without parameters and headers, and anonymous where it is masked.
+func address(u *bridge.User, a string, v bridge.Viewer) string {
+	a, _, _ = strings.Cut(a, "?")
+	a, _, _ = strings.Cut(a, ";")
+	scheme, rest, ok := strings.Cut(a, ":")
+	if !ok || rest == "" || !v.Operator && v.Self != u.ID && masked(u, rest, v) {
+		return anonymous
+	}
+	switch strings.ToLower(scheme) {
+	case "sip", "sips", "tel":
+		return uri(a)
+	}
+	return anonymous
+}
+
+// masked says whether v may not see who stands in an address.
+func masked(u *bridge.User, rest string, v bridge.Viewer) bool {
+	name, _, _ := strings.Cut(rest, "@")
+	return v.Text(u, name) != name || v.Text(u, rest) != rest
+}
+
+// withID is a URI with a parameter.
+func withID(address, name, id string) string { return address + ";" + name + "=" + escaped(id, "") }
+
+// uri is a as something that can stand where the schema wants an anyURI: what cannot stand in a URI is escaped
+// (RFC 3986 §2.1), and what is too long is left out.
+func uri(a string) string {
+	if len(a) > maxAddress {
+		return ""
+	}
+	return escaped(a, ":/?@!$&'()*+,;=%#[]")
+}
+
+// escaped leaves letters, digits, -._~ and those of keep.
+func escaped(s, keep string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._~", c) >= 0, strings.IndexByte(keep, c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
