@@ -126,3 +126,56 @@ func wrong(out string) string {
 	}
 	return strings.Join(lines, "")
 }
+
+// hostile are people who say of themselves what breaks a careless writer.
+func hostile() []JoinRequest {
+	const long = 3000
+	return []JoinRequest{
+		{Entity: "sip:alice@host", DisplayText: `<b>&"Ada"</b>]]>`},
+		{Entity: "sip:alice@host", DisplayText: "again from the same address"},
+		{Entity: "sip:+4930123456@trunk.example;user=phone", DisplayText: "+4930123456", Number: "+4930123456", Endpoint: "sip:+4930123456@192.0.2.7:5062"},
+		{Entity: "tel:+4930123456", AORs: []string{"tel:+4930123456", "sip:x@host", "http://host", "sip:"}, Languages: []string{"de-DE", "not a tag", "x\x00", "12", "en"}},
+		{Entity: "sip:a b\x00<>\"@[2001:db8::1]:5060;x=%zz?h=1", DisplayText: "null \x00 bell \a \uFFFE \xff", DeviceText: "\x01<phone>"},
+		{Entity: "sip://a[#]#b:c", Endpoint: "sip:::::"},
+		{Entity: "sip:%zz%@h", Endpoint: "%", DisplayText: "Größe 日本 🎼"},
+		{Entity: "not a uri", Source: "\x01", Kind: "\x02", Call: &CallInfo{CallID: "c\x01<", FromTag: "", ToTag: "]]>"}},
+		{Entity: "sip:" + strings.Repeat("a", long) + "@host", DisplayText: strings.Repeat("\x1b", long)},
+		{Referred: &Info{Reason: "\x00", By: "sip:+4930999999@x;tutti-id=u1"}},
+		{Referred: &Info{Reason: "asked", By: "Ada <\x00"}},
+		{},
+	}
+}
+
+// Whatever people call themselves, the document is valid, is read back as it was written, and tells strangers no number.
+func TestConferenceInfoOfHostileNames(t *testing.T) {
+	s := Crowd(t, hostile()...)
+	s.Conference.Title, s.Conference.Subject, s.Conference.FreeText = "\x00<", "a\r\nb\tc", " \x0b "
+	s.Conference.Keywords = []string{"", "two words", "\x00"}
+	s.Conference.ConfURIs = []URI{{URI: "tel:+49 30", Purpose: "\x01"}, {URI: ""}}
+	s.Conference.Services = []URI{{URI: "https://bridge.example/8001", Purpose: "web-page"}}
+	documents := map[string]bool{}
+	for _, v := range []Viewer{{}, {Operator: true}, {Self: "u3"}} {
+		full, err := rfc4575.Full(s, 4294967295, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents[string(full)] = true
+		var d rfc4575.Document
+		if err := d.Apply(full); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.Bytes(); !bytes.Equal(got, full) {
+			t.Errorf("read back\n%s\nwritten\n%s", got, full)
+		}
+		for _, number := range []string{"30123456", "30999999"} {
+			mine := v.Self == "u3" && number == "30123456"
+			if seen := strings.Contains(string(full), number); seen != (v.Operator || mine) {
+				t.Errorf("%+v sees %s: %v\n%s", v, number, seen, full)
+			}
+		}
+		if seen := strings.Contains(string(full), "call-info"); seen != v.Operator {
+			t.Errorf("%+v sees dialogs: %v", v, seen)
+		}
+	}
+	valid(t, documents)
+}

@@ -2,6 +2,7 @@ package rfc4575
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"tutti/bridge"
@@ -9,8 +10,9 @@ import (
 
 // Parameters that make an address an entity.
 const (
-	paramUser = "tutti-id"
-	paramLeg  = "tutti-leg"
+	paramUser    = "tutti-id"
+	paramLeg     = "tutti-leg"
+	paramSidebar = "tutti-sidebar"
 )
 
 // anonymous stands for an address that is not told (RFC 3323 §4.1.1.3).
@@ -36,15 +38,23 @@ func endpointEntity(u *bridge.User, d *bridge.Endpoint, v bridge.Viewer) string 
 func address(u *bridge.User, a string, v bridge.Viewer) string {
 	a, _, _ = strings.Cut(a, "?")
 	a, _, _ = strings.Cut(a, ";")
-	scheme, rest, ok := strings.Cut(a, ":")
-	if !ok || rest == "" || !v.Operator && v.Self != u.ID && masked(u, rest, v) {
+	if _, rest, _ := strings.Cut(a, ":"); !isAddress(a) || !sees(u, v) && masked(u, rest, v) {
 		return anonymous
 	}
+	return uri(a)
+}
+
+// sees says whether v may know all about u.
+func sees(u *bridge.User, v bridge.Viewer) bool { return v.Operator || v.Self != "" && v.Self == u.ID }
+
+// isAddress says whether a is the URI of somebody.
+func isAddress(a string) bool {
+	scheme, rest, _ := strings.Cut(a, ":")
 	switch strings.ToLower(scheme) {
 	case "sip", "sips", "tel":
-		return uri(a)
+		return rest != "" && len(a) <= maxAddress
 	}
-	return anonymous
+	return false
 }
 
 // masked says whether v may not see who stands in an address.
@@ -56,22 +66,29 @@ func masked(u *bridge.User, rest string, v bridge.Viewer) bool {
 // withID is a URI with a parameter.
 func withID(address, name, id string) string { return address + ";" + name + "=" + escaped(id, "") }
 
-// uri is a as something that can stand where the schema wants an anyURI: what cannot stand in a URI is escaped
-// (RFC 3986 §2.1), and what is too long is left out.
+// uri is a as something that can stand where the schema wants an anyURI: what cannot stand in a URI is escaped, also the
+// brackets of an IPv6 address, which RFC 3986 knows behind "//" only. What is too long is left out.
 func uri(a string) string {
 	if len(a) > maxAddress {
 		return ""
 	}
-	return escaped(a, ":/?@!$&'()*+,;=%#[]")
+	if strings.HasPrefix(a, "http") {
+		u, err := url.Parse(a)
+		if err != nil {
+			return ""
+		}
+		return u.String()
+	}
+	return escaped(a, ":/?@!$&'()*+,;=")
 }
 
-// escaped leaves letters, digits, -._~ and those of keep.
+// escaped leaves letters, digits, -._~, those of keep and, if there are such, what is escaped already (RFC 3986 §2.1).
 func escaped(s, keep string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		c := s[i]
 		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._~", c) >= 0, strings.IndexByte(keep, c) >= 0:
+		case plain(c), strings.IndexByte(keep, c) >= 0, c == '%' && keep != "" && i+2 < len(s) && hex(s[i+1]) && hex(s[i+2]):
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "%%%02X", c)
@@ -79,3 +96,9 @@ func escaped(s, keep string) string {
 	}
 	return b.String()
 }
+
+func plain(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~", c) >= 0
+}
+
+func hex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }

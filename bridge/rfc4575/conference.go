@@ -2,6 +2,7 @@ package rfc4575
 
 import (
 	"strconv"
+	"strings"
 
 	"tutti/bridge"
 )
@@ -13,32 +14,51 @@ const (
 	labelSlides = "slides"
 )
 
-func description(s *bridge.State, _ bridge.Viewer) *element {
+func description(s *bridge.State) *element {
 	d := s.Conference
 	title := d.Title
 	if title == "" {
 		title = d.Name
 	}
-	e := tag("conference-description",
-		leaf("display-text", title),
-		some("conf-uris", place(d.URI, "", "participation")),
-	)
-	if s.Limits.Users > 0 {
-		e.add(leaf("maximum-user-count", strconv.Itoa(s.Limits.Users)))
+	ways := append([]bridge.URI{{URI: d.URI, Purpose: "participation"}}, d.ConfURIs...)
+	limit := ""
+	if n := s.MaxUsers(); n > 0 {
+		limit = strconv.Itoa(n)
 	}
-	e.add(
+	return tag("conference-description",
+		leaf("display-text", title),
+		leaf("subject", d.Subject),
+		leaf("free-text", d.FreeText),
+		leaf("keywords", words(d.Keywords)),
+		some("conf-uris", places(ways)...),
+		some("service-uris", places(d.Services)...),
+		leaf("maximum-user-count", limit),
 		tag("available-media", medium(labelAudio, "audio"), medium(labelVideo, "video"), medium(labelSlides, "video")),
 		own("description", "name", d.Name, "started", moment(d.Started)),
+		door(s.Door),
 	)
-	return e
 }
 
-// place is an entry of a list of URIs, nil for none.
-func place(address, text, purpose string) *element {
-	if address = uri(address); address == "" {
-		return nil
+// words is a list of the schema: what is in it has no space.
+func words(all []string) string {
+	var list []string
+	for _, w := range all {
+		if w = strings.Join(strings.Fields(w), "-"); w != "" {
+			list = append(list, w)
+		}
 	}
-	return tag("entry", leaf("uri", address), leaf("display-text", text), leaf("purpose", purpose))
+	return strings.Join(list, " ")
+}
+
+// places are the entries of a list of URIs.
+func places(all []bridge.URI) []*element {
+	var entries []*element
+	for _, p := range all {
+		if address := uri(p.URI); address != "" {
+			entries = append(entries, tag("entry", leaf("uri", address), leaf("display-text", p.DisplayText), leaf("purpose", p.Purpose)))
+		}
+	}
+	return entries
 }
 
 // medium is an entry of the available-media.
@@ -46,17 +66,42 @@ func medium(label, kind string) *element {
 	return tag("entry", leaf("type", kind), leaf("status", string(bridge.SendRecv))).with("label", label)
 }
 
-func hostInfo(*bridge.State) *element { return nil }
+func door(d bridge.Door) *element {
+	banned := ""
+	if len(d.Banned) > 0 {
+		banned = strconv.Itoa(len(d.Banned))
+	}
+	return own("door", "pin", flag(d.PIN), "lobby", flag(d.Lobby), "wait-for-moderator", flag(d.WaitForModerator), "mute-on-entry", flag(d.MuteOnEntry),
+		"end-with-moderator", flag(d.EndWithModerator), "ends-at", moment(d.EndsAt), "banned", banned)
+}
 
-func conferenceState(s *bridge.State, _ bridge.Viewer) *element {
+// hostInfo is the bridge, as far as the conference knows it: by its domain and by the page.
+func hostInfo(s *bridge.State) *element {
+	page := ""
+	for _, p := range s.Conference.Services {
+		if p.Purpose == "web-page" && page == "" {
+			page = uri(p.URI)
+		}
+	}
+	scheme, _, _ := strings.Cut(s.Conference.URI, ":")
+	_, host, _ := strings.Cut(s.Conference.URI, "@")
+	var uris *element
+	if host != "" {
+		uris = tag("uris", places([]bridge.URI{{URI: scheme + ":" + host}})...)
+	}
+	return some("host-info", leaf("web-page", page), uris)
+}
+
+func conferenceState(s *bridge.State) *element {
+	c := s.Conference
+	recording := ""
+	if c.Recording.On {
+		recording = moment(c.Recording.Since)
+	}
 	return tag("conference-state",
 		leaf("user-count", strconv.Itoa(s.Connected())),
 		leaf("active", truth(s.Ended == nil)),
-		leaf("locked", truth(s.Conference.Locked)),
-		own("state", "layout", string(s.Conference.Layout), "spotlight", string(s.Conference.Spotlight), "speaker", string(s.Floor.Active)),
+		leaf("locked", truth(c.Locked)),
+		own("state", "layout", string(c.Layout), "spotlight", string(c.Spotlight), "speaker", string(s.Floor.Active), "recording", recording),
 	)
 }
-
-func sidebarsByRef(*bridge.State, bridge.Viewer) *element { return nil }
-
-func sidebarsByVal(*bridge.State, bridge.Viewer) *element { return nil }

@@ -104,6 +104,14 @@ func equal(a, b *element) bool {
 // truth is an xs:boolean.
 func truth(b bool) string { return strconv.FormatBool(b) }
 
+// flag is an attribute that is not there where b is false.
+func flag(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
+}
+
 // moment is an xs:dateTime, "" for none.
 func moment(t time.Time) string {
 	if t.IsZero() {

@@ -47,8 +47,9 @@ const (
 // Full is the whole state as v may see it. version counts the documents of one subscription.
 func Full(s *bridge.State, version uint32, v bridge.Viewer) ([]byte, error) {
 	root := conferenceInfo(s, version, stateFull)
-	root.add(parts(s, v)...)
-	root.add(everybody(s, v), sidebarsByRef(s, v), sidebarsByVal(s, v))
+	root.add(parts(s)...)
+	root.add(everybody(s, v))
+	root.add(sidebars(s, v)...)
 	text := write(root)
 	if len(text) > maxDocument {
 		return nil, fmt.Errorf("rfc4575: the document of %s has %d bytes, more than %d", s.Conference.Name, len(text), maxDocument)
@@ -60,15 +61,11 @@ func Full(s *bridge.State, version uint32, v bridge.Viewer) ([]byte, error) {
 // document plus one.
 func Partial(prev, now *bridge.State, version uint32, v bridge.Viewer) ([]byte, bool) {
 	root := conferenceInfo(now, version, statePartial)
-	before, after := parts(prev, v), parts(now, v)
-	for i := range after {
-		root.add(difference(root.name.Local, before[i], after[i]))
+	root.differ(parts(prev), parts(now))
+	root.add(changedUsers(prev, now, v))
+	if !sameSidebars(prev, now) {
+		root.differ(sidebars(prev, v), sidebars(now, v))
 	}
-	root.add(
-		changedUsers(prev, now, v),
-		difference(root.name.Local, sidebarsByRef(prev, v), sidebarsByRef(now, v)),
-		difference(root.name.Local, sidebarsByVal(prev, v), sidebarsByVal(now, v)),
-	)
 	if len(root.children) == 0 {
 		return nil, false
 	}
@@ -81,9 +78,16 @@ func conferenceInfo(s *bridge.State, version uint32, state string) *element {
 		with("state", state).with("version", strconv.FormatUint(uint64(version), 10))
 }
 
-// parts are what a document says of the conference itself. They are always the same elements.
-func parts(s *bridge.State, v bridge.Viewer) []*element {
-	return []*element{description(s, v), hostInfo(s), conferenceState(s, v)}
+// differ adds what leads from before to after, which are elements of the same names, nil where there is none.
+func (e *element) differ(before, after []*element) {
+	for i := range after {
+		e.add(difference(e.name.Local, before[i], after[i]))
+	}
+}
+
+// parts are what a document says of the conference itself.
+func parts(s *bridge.State) []*element {
+	return []*element{description(s), hostInfo(s), conferenceState(s)}
 }
 
 // everybody is the users element of a full document, in the order of joining.
