@@ -52,7 +52,7 @@ func isAddress(a string) bool {
 	scheme, rest, _ := strings.Cut(a, ":")
 	switch strings.ToLower(scheme) {
 	case "sip", "sips", "tel":
-		return rest != "" && len(a) <= maxAddress
+		return rest != "" && rest[0] != '/' && len(a) <= maxAddress
 	}
 	return false
 }
@@ -72,7 +72,7 @@ func uri(a string) string {
 	if len(a) > maxAddress {
 		return ""
 	}
-	if strings.HasPrefix(a, "http") {
+	if strings.Contains(a, ":/") {
 		u, err := url.Parse(a)
 		if err != nil {
 			return ""
