@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -138,6 +139,29 @@ func TestOperatorSteersAConference(t *testing.T) {
 	case <-ada.Done():
 	case <-time.After(5 * time.Second):
 		t.Error("Ada was not hung up")
+	}
+}
+
+// The XML that phones are sent lies at a URL too.
+func TestConferenceInfo(t *testing.T) {
+	b, s := serve(t, api.Trust("test"))
+	enter(t, b, "Ada")
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL+api.Root+"/conferences/8001/conference-info", nil)
+	answer, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(answer.Body)
+	if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "application/conference-info+xml" ||
+		!strings.HasPrefix(string(text), `<?xml`) || !strings.Contains(string(text), "<display-text>Ada</display-text>") {
+		t.Errorf("%d %s: %s", answer.StatusCode, answer.Header.Get("Content-Type"), text)
+	}
+	if status, v := ask(t, s, "GET", "/conferences/none/conference-info", ""); status != 404 || v["rule"] != "unknown" {
+		t.Errorf("an unknown conference: %d %v", status, v)
+	}
+	if _, v := ask(t, s, "GET", "/openapi.json", ""); !strings.Contains(fmt.Sprint(v["paths"]), "application/conference-info+xml") {
+		t.Error("the OpenAPI document does not say what comes")
 	}
 }
 

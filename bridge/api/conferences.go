@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"tutti/bridge"
+	"tutti/bridge/rfc4575"
 	"tutti/mixer/plan"
 )
 
@@ -37,6 +38,11 @@ type list struct {
 
 type document struct{ Body *bridge.Document }
 
+type infoDocument struct {
+	ContentType string `header:"Content-Type"`
+	Body        []byte
+}
+
 type patched struct {
 	Named
 
@@ -65,6 +71,7 @@ func (a *api) conferences(h huma.API) {
 	huma.Register(h, operation("list-conferences", http.MethodGet, "/conferences", "All conferences"),
 		func(context.Context, *struct{}) (*list, error) { return a.list(), nil })
 	huma.Register(h, operation("show-conference", http.MethodGet, "/conferences/{name}", "One conference and who is in it"), a.show)
+	huma.Register(h, info(), a.info)
 	huma.Register(h, empty("end-conference", http.MethodDelete, "/conferences/{name}", "Hang up everybody"),
 		func(ctx context.Context, in *reasoned) (*struct{}, error) {
 			return a.do(ctx, in.Name, bridge.End{Reason: in.Reason})
@@ -100,6 +107,28 @@ func (a *api) show(_ context.Context, in *Named) (*document, error) {
 		return nil, err
 	}
 	return &document{bridge.View(s, bridge.Viewer{Operator: true})}, nil
+}
+
+// info describes the operation whose answer is XML.
+func info() huma.Operation {
+	o := operation("show-conference-info", http.MethodGet, "/conferences/{name}/conference-info", "One conference as phones are told of it (RFC 4575)")
+	o.Responses = map[string]*huma.Response{"200": {
+		Description: "The full document; its version is that of the state",
+		Content:     map[string]*huma.MediaType{rfc4575.ContentType: {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}}
+	return o
+}
+
+func (a *api) info(_ context.Context, in *Named) (*infoDocument, error) {
+	s, err := a.state(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	text, err := rfc4575.Full(s, uint32(s.Version), bridge.Viewer{Operator: true})
+	if err != nil {
+		return nil, problem(err)
+	}
+	return &infoDocument{rfc4575.ContentType, text}, nil
 }
 
 func (a *api) patch(ctx context.Context, in *patched) (*struct{}, error) {

@@ -71,10 +71,18 @@ func writeConferences(w io.Writer, list []summary) error {
 func (a *app) conferenceShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show CONFERENCE", Short: "Show who is in a conference, with which devices and media", Args: cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeConferences,
+		Long:              "Show who is in a conference, with which devices and media. With --output xml as phones are told of it (RFC 4575).",
+		ValidArgsFunction: a.completeConferences, Annotations: map[string]string{printsXML: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
+				return err
+			}
+			if a.output == "xml" {
+				text, err := c.Text(cmd.Context(), conferencePath(args[0])+"/conference-info")
+				if err == nil {
+					_, err = cmd.OutOrStdout().Write(text)
+				}
 				return err
 			}
 			var raw json.RawMessage

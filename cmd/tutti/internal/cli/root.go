@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -30,7 +32,7 @@ type usageError struct{ error }
 // app is what the commands share.
 type app struct {
 	version string
-	output  string // text or json
+	output  string // text, json or, of some commands, xml
 	server  string
 	token   string
 }
@@ -57,6 +59,9 @@ func Main(version string, args []string, in io.Reader, out, errs io.Writer) int 
 	return exitFailed
 }
 
+// printsXML marks commands that know --output xml.
+const printsXML = "xml"
+
 func newRoot(version string) *cobra.Command {
 	a := &app{version: version}
 	root := &cobra.Command{
@@ -76,9 +81,13 @@ func newRoot(version string) *cobra.Command {
 	flags.StringVarP(&a.output, "output", "o", "text", "how to print: text or json")
 	flags.StringVar(&a.server, "server", os.Getenv("TUTTI_SERVER"), "bridge to speak to: unix:PATH, https://HOST; default is the one on this machine (TUTTI_SERVER)")
 	flags.StringVar(&a.token, "token", os.Getenv("TUTTI_TOKEN"), "operator's key for --server over https (TUTTI_TOKEN)")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if a.output != "text" && a.output != "json" {
-			return usageError{fmt.Errorf("--output %q is not allowed; allowed: text, json", a.output)}
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		allowed := []string{"text", "json"}
+		if _, ok := cmd.Annotations[printsXML]; ok {
+			allowed = append(allowed, "xml")
+		}
+		if !slices.Contains(allowed, a.output) {
+			return usageError{fmt.Errorf("--output %q is not allowed; allowed: %s", a.output, strings.Join(allowed, ", "))}
 		}
 		return nil
 	}

@@ -92,6 +92,25 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any) 
 	return nil
 }
 
+// maxText bounds what Text reads, in bytes.
+const maxText = 32 << 20
+
+// Text is what lies at path, as it is. path starts behind /api/v1.
+func (c *Client) Text(ctx context.Context, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	response, err := c.send(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxText))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.server, err)
+	}
+	return text, nil
+}
+
 func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var reader io.Reader
 	if body != nil {
