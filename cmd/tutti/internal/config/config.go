@@ -32,6 +32,7 @@ type SIP struct {
 	RingTime          Duration   `mapstructure:"ring_time" doc:"how long a call that we make may ring"`
 	MaxCallsPerSource int        `mapstructure:"max_calls_per_source" doc:"calls at once from one address"`
 	CallRate          int        `mapstructure:"call_rate" doc:"new calls a second from one address"`
+	TotalCallRate     int        `mapstructure:"total_call_rate" doc:"new calls a second in all"`
 }
 
 // KeyPair names a certificate chain and its private key, PEM files.
@@ -151,6 +152,7 @@ func Default() Config {
 			RingTime:          Duration(time.Minute),
 			MaxCallsPerSource: 100,
 			CallRate:          50,
+			TotalCallRate:     200,
 		},
 		HTTP:   HTTP{Listen: "localhost:8080", TLS: HTTPTLS{Listen: ":8443"}},
 		Media:  Media{Address: "auto", RTPPorts: PortRange{20000, 29999}, WebRTCPort: 40000, Timeout: Duration(time.Minute), Width: 1280, Height: 720, FrameRate: 25},

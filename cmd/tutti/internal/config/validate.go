@@ -93,6 +93,7 @@ func (v *validator) sip(c SIP) {
 	}
 	v.positive("sip.max_calls_per_source", c.MaxCallsPerSource)
 	v.positive("sip.call_rate", c.CallRate)
+	v.positive("sip.total_call_rate", c.TotalCallRate)
 }
 
 func (v *validator) outbound(key string, o Outbound, trunks []Trunk) {

@@ -34,7 +34,7 @@ func (s *server) sipConfig() (sip.Config, error) {
 	c := sip.Config{
 		Listen: in.Listen, Advertise: in.Domain, Realm: s.domain(), Product: "tutti/" + s.Version,
 		AuthenticateCalls: in.AuthenticateCalls, AllowWS: s.Config.HTTP.Origins, RingTimeout: time.Duration(in.RingTime), Grace: grace,
-		Limits: sip.Limits{Calls: s.Config.Policy.MaxLegs, CallsPerSource: in.MaxCallsPerSource, RatePerSource: in.CallRate},
+		Limits: sip.Limits{Calls: s.Config.Policy.MaxLegs, CallsPerSource: in.MaxCallsPerSource, RatePerSource: in.CallRate, Rate: in.TotalCallRate},
 		Logger: s.Logger,
 	}
 	for _, d := range in.Digests {
