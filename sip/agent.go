@@ -40,8 +40,9 @@ type UserAgent struct {
 	mu       sync.Mutex // guards the fields below
 	calls    map[dialogKey]*call
 	members  map[*call]member
-	solos    map[dialogKey]*solo // dialogs of subscriptions alone
-	sources  map[netip.Addr]int  // calls at once
+	referred map[bridge.UserID]reference // REFERs that the bridge is about to dial for
+	solos    map[dialogKey]*solo         // dialogs of subscriptions alone
+	sources  map[netip.Addr]int          // calls at once
 	draining bool
 }
 
@@ -60,7 +61,7 @@ func newAgent(cfg Config, f focus, m Media) (*UserAgent, error) {
 	cfg = cfg.withDefaults()
 	ua := &UserAgent{
 		cfg: cfg, log: cfg.Logger, focus: f, media: m,
-		calls: map[dialogKey]*call{}, members: map[*call]member{}, solos: map[dialogKey]*solo{}, sources: map[netip.Addr]int{},
+		calls: map[dialogKey]*call{}, members: map[*call]member{}, solos: map[dialogKey]*solo{}, referred: map[bridge.UserID]reference{}, sources: map[netip.Addr]int{},
 		guard: newGuard(cfg.Limits),
 	}
 	ua.trunks = newTrunks(cfg.Trunks)
@@ -71,7 +72,7 @@ func newAgent(cfg Config, f focus, m Media) (*UserAgent, error) {
 	ua.ctx, ua.stop = context.WithCancel(context.Background()) //nolint:contextcheck // outlives Run's: BYEs are said after it
 	ua.layer = transport.New(transport.Config{
 		Handler: ua, Log: cfg.Logger, Timers: cfg.Timers, Limits: cfg.Transport, TLS: cfg.TLS,
-		Advertise: cfg.Advertise, UserAgent: cfg.Product, Extensions: []string{"100rel", "timer", "path"},
+		Advertise: cfg.Advertise, UserAgent: cfg.Product, Extensions: []string{"100rel", "timer", "path", "replaces", "norefersub"},
 		AcceptWS: cfg.AllowWS,
 	})
 	return ua, nil
@@ -244,6 +245,8 @@ func (ua *UserAgent) Request(r *transport.Request) {
 		ua.register(r)
 	case sipmsg.SUBSCRIBE:
 		ua.subscribe(r)
+	case sipmsg.REFER:
+		ua.refer(r)
 	case sipmsg.BYE, sipmsg.PRACK, sipmsg.UPDATE, sipmsg.INFO, sipmsg.NOTIFY:
 		ua.reply(r, 481, "Call/Transaction Does Not Exist")
 	default:
@@ -271,7 +274,7 @@ func (ua *UserAgent) within(r *transport.Request, localTag string) {
 
 func (ua *UserAgent) unknownMethod(r *transport.Request) {
 	switch r.Method {
-	case sipmsg.REFER, sipmsg.MESSAGE, sipmsg.PUBLISH, sipmsg.NOTIFY:
+	case sipmsg.MESSAGE, sipmsg.PUBLISH, sipmsg.NOTIFY:
 		ua.reply(r, 405, "Method Not Allowed", "Allow", allow)
 	default:
 		ua.reply(r, 501, "Not Implemented", "Allow", allow)
@@ -295,10 +298,10 @@ func (ua *UserAgent) answer(r *transport.Request, res *sipmsg.Response) {
 }
 
 const (
-	allow          = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, SUBSCRIBE"
+	allow          = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, SUBSCRIBE, REFER"
 	accept         = "application/sdp"
 	acceptInfo     = "application/dtmf-relay, application/dtmf, application/media_control+xml"
-	supported      = "timer, 100rel"
+	supported      = "timer, 100rel, replaces, norefersub"
 	sdpContentType = "application/sdp"
 )
 

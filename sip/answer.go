@@ -145,13 +145,24 @@ func (c *call) invited(ctx context.Context, r *transport.Request, user string) {
 		return
 	}
 	c.timer = timer
+	replaced, problem := c.ua.taken(r)
+	if problem != nil {
+		c.reject(problem.code, problem.text, problem.fields...)
+		return
+	}
 	name := conferenceName(r.Recipient)
+	if replaced != nil {
+		name = replaced.conference
+	}
 	if name == "" {
 		c.reject(404, "Not Found", "Warning", warning(399, c.ua.host(r), "No conference is named"))
 		return
 	}
 	c.join = c.ua.joinRequest(r, name, user, c.trunk != nil)
 	c.join.Actor = c
+	if replaced != nil {
+		c.join.Resume, c.renamed = replaced.leg.Token(), replaced.entity != c.join.Entity
+	}
 	c.join.Call = &bridge.CallInfo{CallID: dlg.CallID, FromTag: dlg.RemoteTag, ToTag: dlg.LocalTag}
 	c.log = c.log.With("conference", name)
 	c.contact = c.ua.contact(transport.Target{Flow: r.Flow}, r.Recipient.Scheme, name)

@@ -90,6 +90,12 @@ func (c *call) firstInvite(d destination, offer []byte, timer time.Duration) *si
 	req.AppendHeader(sipmsg.NewHeader("Accept", accept))
 	req.AppendHeader(sipmsg.NewHeader("Allow-Events", event.Conference))
 	req.AppendHeader(sipmsg.NewHeader("Supported", "timer"))
+	if ref := c.out.reference; ref.replaces != "" {
+		req.AppendHeader(sipmsg.NewHeader("Replaces", ref.replaces))
+	}
+	if ref := c.out.reference; ref.by != "" { // RFC 3892 §2.2
+		req.AppendHeader(sipmsg.NewHeader("Referred-By", ref.by))
+	}
 	if timer > 0 {
 		value := strconv.Itoa(int(timer / time.Second))
 		if c.webRTC { // only it can make offers

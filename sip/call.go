@@ -71,6 +71,8 @@ type call struct {
 	asked    map[string]time.Time // last picture_fast_update per stream
 
 	subscriptions map[string]*event.Subscription // of this dialog, by Event
+	referring     int                            // REFERs that the bridge has not answered
+	renamed       bool                           // who takes another's place has another name
 
 	out     *outgoing           // of a call that we make; nil otherwise
 	firstTx *transport.ClientTx // our first INVITE
@@ -174,6 +176,8 @@ func (c *call) handle(r *transport.Request) {
 		c.ua.answer(r, res)
 	case sipmsg.SUBSCRIBE:
 		c.subscribed(r)
+	case sipmsg.REFER:
+		c.refers(r, c.open)
 	default:
 		c.ua.unknownMethod(r)
 	}
@@ -312,6 +316,9 @@ func (c *call) enterConference() {
 	c.leg = l
 	c.started = time.Now()
 	c.enlist()
+	if c.renamed { // a failure leaves the name of who was here before
+		_ = c.leg.Do(ctx, bridge.Rename{Name: c.join.DisplayText})
+	}
 	// The bridge has its line about who joined and left; ours is for who looks for a Call-ID.
 	c.log.Debug("call joined", "entity", c.join.Entity, "name", c.join.DisplayText, "method", c.join.Method)
 	if c.attach() {

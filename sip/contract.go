@@ -23,6 +23,9 @@ type leg interface {
 	Press(key rune)
 	RequestKeyFrame(stream string)
 	Leave(bridge.Reason)
+	User() bridge.UserID
+	Token() string
+	Do(context.Context, bridge.Command) error
 }
 
 // conferences is the bridge as a focus.

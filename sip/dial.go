@@ -15,6 +15,7 @@ type outgoing struct {
 	leg        leg
 	target     string
 	conference string
+	reference  reference // what of a REFER goes into the INVITEs
 
 	mu       sync.Mutex // guards the fields below
 	calls    []*call
@@ -35,7 +36,7 @@ func (ua *UserAgent) dial(l leg, conference, target string) (bridge.Actor, error
 	if err != nil {
 		return nil, err
 	}
-	o := &outgoing{ua: ua, leg: l, target: target, conference: conference}
+	o := &outgoing{ua: ua, leg: l, target: target, conference: conference, reference: ua.reference(l)}
 	for _, d := range places {
 		c := &call{
 			ua: ua, box: newMailbox(), phase: calling, trunk: d.trunk, out: o,

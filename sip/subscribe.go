@@ -259,7 +259,7 @@ func (c *call) subscribed(r *transport.Request) {
 		c.ua.refuse(r, err)
 		return
 	}
-	c.open(r, event.Opening{Ask: ask, Type: event.ConferenceType, Feed: feed}, 200)
+	c.open(r, c.conference(), event.Opening{Ask: ask, Type: event.ConferenceType, Feed: feed}, 200)
 }
 
 // renewed gives a SUBSCRIBE to the subscription that it is about.
@@ -280,7 +280,7 @@ func (c *call) renewed(r *transport.Request, ask event.Ask) bool {
 }
 
 // open begins a subscription within the dialog and answers r.
-func (c *call) open(r *transport.Request, o event.Opening, code int) {
+func (c *call) open(r *transport.Request, conference string, o event.Opening, code int) {
 	for value, sub := range c.subscriptions {
 		select {
 		case <-sub.Done():
@@ -288,7 +288,7 @@ func (c *call) open(r *transport.Request, o event.Opening, code int) {
 		default:
 		}
 	}
-	o.Way, o.Resource, o.Source = callWay{c}, c.conference(), c.ua.counted(r)
+	o.Way, o.Resource, o.Source = callWay{c}, conference, c.ua.counted(r)
 	sub, err := c.ua.events.Open(o)
 	if err == nil && len(c.subscriptions) >= maxSubscriptions {
 		sub.Drop()
@@ -345,13 +345,14 @@ func (c *call) conference() string {
 // member is a call whose leg is in a conference, as requests outside of its dialog are known by.
 type member struct {
 	conference, entity, number string
+	remoteTag                  string
 	source                     netip.Addr
 	leg                        leg
 }
 
 // enlist makes the call known as a member.
 func (c *call) enlist() {
-	m := member{conference: c.conference(), entity: c.join.Entity, number: c.join.Number, leg: c.leg}
+	m := member{conference: c.conference(), entity: c.join.Entity, number: c.join.Number, remoteTag: c.dlg.RemoteTag, leg: c.leg}
 	if c.out != nil {
 		m.entity, m.number = c.dlg.Remote.URI.Addr(), conferenceName(c.dlg.Remote.URI)
 	}

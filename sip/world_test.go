@@ -222,9 +222,11 @@ func (w *world) joined() *fakeLeg {
 }
 
 type fakeLeg struct {
-	request bridge.JoinRequest
-	mu      sync.Mutex
-	events  []string
+	request  bridge.JoinRequest
+	mu       sync.Mutex
+	events   []string
+	refuse   error // of Do
+	commands []bridge.Command
 }
 
 func (l *fakeLeg) note(format string, args ...any) {
@@ -248,7 +250,27 @@ func (l *fakeLeg) Attach(s []mixer.Stream) ([]mixer.Inlet, error) {
 func (l *fakeLeg) SetStatus(s bridge.Status)     { l.note("%s", s) }
 func (l *fakeLeg) Press(key rune)                { l.note("press(%c)", key) }
 func (l *fakeLeg) RequestKeyFrame(stream string) { l.note("keyframe(%s)", stream) }
-func (l *fakeLeg) Leave(r bridge.Reason)         { l.note("leave(%s,%d)", r.Method, r.Code) }
+func (l *fakeLeg) User() bridge.UserID           { return "ann" }
+func (l *fakeLeg) Token() string                 { return "token" }
+func (l *fakeLeg) Do(_ context.Context, c bridge.Command) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.commands = append(l.commands, c)
+	return l.refuse
+}
+
+// command is the last one, nil for none.
+func (l *fakeLeg) command() bridge.Command {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.commands) == 0 {
+		return nil
+	}
+	return l.commands[len(l.commands)-1]
+}
+
+func (l *fakeLeg) Leave(r bridge.Reason) { l.note("leave(%s,%d)", r.Method, r.Code) }
 
 // fakeMedia makes sessions whose descriptions are words.
 type fakeMedia struct {

@@ -152,3 +152,16 @@ func bracketed(s string) (address, error) {
 	}
 	return parseAddress(s)
 }
+
+// Address is a name-addr or addr-spec with its parameters (RFC 3261 §25.1), such as the value of Refer-To.
+type Address struct {
+	Display string
+	URI     sipmsg.Uri
+	Params  sipmsg.HeaderParams
+}
+
+// ParseAddress reads the value of a header field that holds one address.
+func ParseAddress(s string) (Address, error) {
+	a, err := parseAddress(s)
+	return Address{a.display, a.uri, a.params}, err
+}
