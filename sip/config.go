@@ -39,7 +39,7 @@ type Config struct {
 	NotifyInterval    time.Duration // between the changes that one subscriber is told; 0 is 1 s
 	// SubscribersAreKnown lets only participants and registered users subscribe to a conference; else who could dial in may.
 	SubscribersAreKnown bool
-	Document            event.Document // what subscribers are sent; nil: nobody can subscribe
+	Document            event.Document // what subscribers are sent; nil is RFC 4575 without telephone numbers
 	Timers              transport.Timers
 	Transport           transport.Limits
 	Logger              *slog.Logger // may be nil
@@ -94,6 +94,9 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.Grace, 5*time.Second)
 	defaultTo(&c.Timers.T1, 500*time.Millisecond)
 	defaultTo(&c.Timers.T2, 4*time.Second)
+	if c.Document == nil {
+		c.Document = documents{}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -8,7 +8,6 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
-	"tutti/bridge"
 	"tutti/sip/dialog"
 	"tutti/sip/event"
 	"tutti/sip/transport"
@@ -71,9 +70,6 @@ func (ua *UserAgent) counted(r *transport.Request) netip.Addr {
 
 // roster is what a subscriber to a conference is told.
 func (ua *UserAgent) roster(name string) (event.Feed, error) {
-	if ua.cfg.Document == nil {
-		return nil, &bridge.Refusal{Rule: bridge.RuleUnknown, Text: "there are no documents about conferences here"}
-	}
 	w, err := ua.focus.Watch(name)
 	if err != nil {
 		return nil, err
