@@ -34,6 +34,7 @@ const (
 	PromptRecordingOn  Prompt = "recording"
 	PromptRecordingOff Prompt = "recording-off"
 	PromptEnding       Prompt = "ending"
+	PromptNotAllowed   Prompt = "not-allowed" // what a key asked for
 )
 
 // Announcer plays prompts into conferences.
@@ -153,9 +154,8 @@ func (c *change) announced(a announced) {
 	p := c.Playing[i]
 	c.Playing = slices.Delete(slices.Clone(c.Playing), i, i+1)
 	c.touched |= touchedHearing
-	if u, e := c.Owner(p.Leg); u != nil && p.Until {
-		c.hangup(e, Reason{Method: Booted, Text: "turned away"})
-		c.remove(u, e)
+	if u, _ := c.Owner(p.Leg); u != nil && p.Until {
+		c.dismiss(u, Reason{Method: Booted, Text: "not let in"})
 	}
 }
 
@@ -172,7 +172,7 @@ func (c *change) hushOrphans() {
 
 // playFile plays a file to one or to all.
 func (c *change) playFile(p PlayFile) error {
-	if err := c.chair("playing a file"); err != nil {
+	if err := c.may(playFiles); err != nil {
 		return err
 	}
 	if !ValidName(p.File) || p.File[0] == '.' {
@@ -197,7 +197,7 @@ func (c *change) playFile(p PlayFile) error {
 }
 
 func (c *change) stopPlaying() error {
-	if err := c.chair("stopping a file"); err != nil {
+	if err := c.may(playFiles); err != nil {
 		return err
 	}
 	c.hush(func(p Play) bool { return p.Asked })

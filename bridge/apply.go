@@ -13,6 +13,7 @@ const (
 	maxText     = 4096             // bytes of one
 	maxTarget   = 256              // bytes of a dialled address
 	maxReason   = 200              // characters of why somebody was hung up
+	maxAbout    = 1000             // characters of a title, a subject …
 	maxFew      = 8                // languages, and other addresses, of a participant
 	maxMedia    = 16               // streams of a leg in the roster
 	linger      = 10 * time.Second // a failed call is shown so long
@@ -30,7 +31,7 @@ func (s State) Apply(o Order) (State, []Effect, error) {
 	if err := c.carryOut(o.Command); err != nil {
 		return s, nil, err
 	}
-	c.settle()
+	c.settle(s.counts.presiding > 0)
 	if c.touched == 0 {
 		return s, c.effects, nil
 	}
@@ -64,8 +65,12 @@ func (c *change) carryOut(command Command) error {
 		c.quiet(command)
 	case announced:
 		c.announced(command)
+	case pinChecked:
+		c.checked(command)
 	case tick:
 		c.forget()
+		c.dialogues()
+		c.over(false)
 	case shutdown:
 		c.end(Reason{Method: Shutdown, Text: "the bridge is shutting down"})
 	default:
@@ -76,7 +81,7 @@ func (c *change) carryOut(command Command) error {
 
 // wish carries out what people ask for.
 func (c *change) wish(command Command) error {
-	if err := c.member(); err != nil {
+	if err := c.member(command); err != nil {
 		return err
 	}
 	switch command := command.(type) {
@@ -106,15 +111,37 @@ func (c *change) wish(command Command) error {
 		return c.playFile(command)
 	case StopPlaying:
 		return c.stopPlaying()
+	case Admit:
+		return c.admit(command)
+	case Deny:
+		return c.deny(command)
+	case Unban:
+		return c.unban(command)
+	case Configure:
+		return c.configure(command)
+	case MuteAll:
+		return c.muteAll(command)
+	case AskUnmute:
+		return c.askUnmute(command)
+	case Deafen:
+		return c.deafen(command)
+	case SetGain:
+		return c.gain(command)
+	case Revoke:
+		return c.revoke(command)
 	case Grant:
 		return c.grant(command)
 	}
 	return refuseInvalid("unknown command %T", command)
 }
 
-// settle makes true what must hold after every command: the speaker has the floor, and a conference in which nobody is
-// any more has ended.
-func (c *change) settle() {
+// settle makes true what must hold after every command: the speaker has the floor, who waits for a moderator who is here is
+// let in, and a conference in which nobody is any more, or not the one it needs, has ended.
+func (c *change) settle(presided bool) {
+	if c.Ended == nil && c.touched&(touchedRoster|touchedUsers) != 0 {
+		c.callIn()
+		c.over(presided && c.touched&touchedRoster != 0)
+	}
 	if c.Ended != nil {
 		return
 	}
@@ -140,10 +167,8 @@ func (c *change) video(v Video) error {
 	if err != nil {
 		return err
 	}
-	if u.ID != c.by.User {
-		if err = c.chair("switching the camera of others"); err != nil {
-			return err
-		}
+	if err = c.mayTo(u, videoOthers); err != nil {
+		return err
 	}
 	if u.VideoOff == v.On {
 		c.edit(u, touchedUsers, func(u *User) { u.VideoOff = !v.On })
@@ -156,17 +181,19 @@ func (c *change) rename(r Rename) error {
 	if err != nil {
 		return err
 	}
-	if u.ID != c.by.User {
-		if err = c.chair("renaming others"); err != nil {
-			return err
-		}
+	own := u.ID == c.by.User
+	if err = c.mayTo(u, renameOthers); err == nil && own && u.named {
+		err = c.may(renameBack)
+	}
+	if err != nil {
+		return err
 	}
 	name := cleanName(r.Name)
 	if name == "" {
 		return refuseInvalid("a name has 1 to %d printable characters", maxDisplayName)
 	}
 	if name != u.Name {
-		c.edit(u, touchedUsers, func(u *User) { u.Name = name })
+		c.edit(u, touchedUsers, func(u *User) { u.Name, u.named = name, !own })
 	}
 	return nil
 }
@@ -180,7 +207,7 @@ func (c *change) hand(h Hand) error {
 		if h.On {
 			return refuseRole("raising a hand", "its owner")
 		}
-		if err = c.chair("lowering the hands of others"); err != nil {
+		if err = c.may(lowerHands); err != nil {
 			return err
 		}
 	}
@@ -218,11 +245,7 @@ func (c *change) chat(m Chat) error {
 }
 
 func (c *change) lock(l Lock) error {
-	what := "locking"
-	if !l.On {
-		what = "unlocking"
-	}
-	if err := c.chair(what + " the conference"); err != nil {
+	if err := c.may(lockIt); err != nil {
 		return err
 	}
 	if c.Conference.Locked != l.On {
@@ -233,7 +256,7 @@ func (c *change) lock(l Lock) error {
 }
 
 func (c *change) endAsked(e End) error {
-	if err := c.chair("ending the conference"); err != nil {
+	if err := c.may(endIt); err != nil {
 		return err
 	}
 	text := clip(cleanText(e.Reason), maxReason)
@@ -248,7 +271,7 @@ func (c *change) layout(l SetLayout) error {
 	if !l.Layout.Valid() {
 		return refuseInvalid("layout %q is none of %v", l.Layout, plan.Layouts())
 	}
-	if err := c.chairOrAll("choosing the layout"); err != nil {
+	if err := c.may(chooseLayout); err != nil {
 		return err
 	}
 	if c.Conference.Layout != l.Layout {
@@ -262,7 +285,7 @@ func (c *change) spotlight(s Spotlight) error {
 	if s.User != "" && c.User(s.User) == nil {
 		return refuseAbsent(string(s.User))
 	}
-	if err := c.chairOrAll("the spotlight"); err != nil {
+	if err := c.may(chooseSpotlight); err != nil {
 		return err
 	}
 	if c.Conference.Spotlight != s.User {

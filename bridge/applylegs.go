@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,13 +30,24 @@ func (c *change) join(j join) error {
 	if err := c.room(); err != nil {
 		return err
 	}
+	if c.Door.banned(j.request.Entity, j.request.Source) {
+		return refuseBanned()
+	}
 	c.joined++
-	c.put(nil, &User{
-		ID: j.user, Entity: j.request.Entity, Number: cleanName(j.request.Number), Order: c.joined, Role: Participant,
+	wait := c.waits(j.admission)
+	muted := c.Door.MuteOnEntry && j.admission.role != Moderator
+	u := &User{
+		ID: j.user, Entity: j.request.Entity, Number: cleanName(j.request.Number), Order: c.joined, Role: cmp.Or(j.admission.role, Participant),
+		Waiting: wait != "", WaitsFor: wait,
 		Name: displayName(j.request, c.joined), Endpoints: []*Endpoint{fresh}, Gain: 1,
 		AORs: few(j.request.AORs), Language: few(j.request.Languages),
-	})
+	}
+	if muted {
+		u.mute(true, MutedByModerator)
+	}
+	c.put(nil, u)
 	c.touched |= touchedRoster
+	c.enter(u)
 	return nil
 }
 
@@ -180,8 +192,8 @@ func (c *change) quiet(q quiet) {
 }
 
 func (c *change) dial(d Dial) error {
-	if u := c.User(c.by.User); u != nil && u.Role == Guest {
-		return refuseRole("calling others", "participants, moderators and operators")
+	if err := c.may(callOut); err != nil {
+		return err
 	}
 	target := strings.TrimSpace(d.Target)
 	if target == "" || len(target) > maxTarget || cleanText(target) != target {
@@ -238,7 +250,7 @@ func (c *change) expel(x Expel) error {
 	}
 	mine := u.DialedBy != "" && u.DialedBy == c.by.User && !u.Connected()
 	if !mine {
-		if err = c.chair("expelling others"); err != nil {
+		if err = c.may(expelOthers); err != nil {
 			return err
 		}
 	}
@@ -246,11 +258,13 @@ func (c *change) expel(x Expel) error {
 	if text == "" {
 		text = "expelled from the conference"
 	}
-	for _, e := range u.Endpoints {
-		c.hangup(e, Reason{Method: Booted, Text: text})
+	if x.Ban {
+		if err = c.may(expelOthers); err != nil {
+			return err
+		}
+		c.ban(u, text)
 	}
-	c.drop(u)
-	c.touched |= touchedRoster
+	c.dismiss(u, Reason{Method: Booted, Text: text})
 	return nil
 }
 

@@ -75,6 +75,7 @@ type Bridge struct {
 	conferences map[string]*Conference // that live
 	running     map[*Conference]bool   // and those whose legs still hang up
 	legs        ledger
+	guesses     guesses
 	tokens      map[string]*Leg
 	setups      map[SetupOf]Setup
 	changed     chan struct{} // closed at the next change of any conference; nil while nobody looks
@@ -91,7 +92,7 @@ func New(cfg Config) *Bridge {
 	return &Bridge{
 		cfg: cfg, log: log, base: base, stop: stop,
 		conferences: map[string]*Conference{}, running: map[*Conference]bool{}, tokens: map[string]*Leg{},
-		legs: newLedger(), setups: map[SetupOf]Setup{},
+		legs: newLedger(), guesses: guesses{}, setups: map[SetupOf]Setup{},
 	}
 }
 
@@ -142,7 +143,10 @@ func (b *Bridge) Admit(r JoinRequest) (Preferences, error) {
 	c, err := b.admitLocked(r.Conference, true)
 	replaces := b.tokens[r.Resume]
 	if err == nil && replaces == nil {
-		err = b.legs.room(r.Source, b.cfg.Policy)
+		if err = b.legs.room(r.Source, b.cfg.Policy); err == nil {
+			d, _ := b.definition(r.Conference)
+			_, err = b.verdictLocked(d, r, time.Now())
+		}
 	}
 	b.mu.Unlock()
 	if err != nil || c == nil {
@@ -150,7 +154,9 @@ func (b *Bridge) Admit(r JoinRequest) (Preferences, error) {
 	}
 	s := c.State()
 	if replaces == nil || replaces.conference != c {
-		err = s.room()
+		if err = s.room(); err == nil && s.Door.banned(r.Entity, r.Source) {
+			err = refuseBanned()
+		}
 	}
 	return c.preferences(), err
 }

@@ -13,10 +13,25 @@ type Command interface{ command() }
 
 // What people may ask for. Where a User is "", the caller is meant.
 type (
-	// Mute silences a participant, or lets them be heard again.
+	// Mute silences a participant, or lets them be heard again. What a moderator does Hard, the muted one cannot undo.
 	Mute struct {
 		User UserID
 		On   bool
+		Hard bool
+	}
+	// MuteAll silences everybody but moderators and the caller, or lets all be heard again.
+	MuteAll struct{ On, Hard bool }
+	// AskUnmute asks somebody who is muted to unmute; who was muted Hard may do so then.
+	AskUnmute struct{ User UserID }
+	// Deafen lets a participant hear nobody, or hear again.
+	Deafen struct {
+		User UserID
+		On   bool
+	}
+	// SetGain makes a participant louder or quieter for all others: 1 is as it comes, 0 is not at all.
+	SetGain struct {
+		User UserID
+		Gain float32
 	}
 	// Video shows a participant's camera, or hides it behind the placeholder.
 	Video struct {
@@ -49,6 +64,26 @@ type (
 	Expel struct {
 		User   UserID
 		Reason string // for people, "" for none
+		Ban    bool   // they may not come again
+	}
+	// Unban lets those come again whom a ban of this name keeps out; with "", all.
+	Unban struct{ Name string }
+	// Admit lets a participant in who waits in the lobby; with "", all.
+	Admit struct{ User UserID }
+	// Deny turns somebody away who waits in the lobby.
+	Deny struct {
+		User   UserID
+		Reason string // for people, "" for none
+	}
+	// Configure changes what the conference is about and who may come in. What is nil stays.
+	Configure struct {
+		Title, Subject, FreeText *string
+		Keywords                 *[]string
+		MaxUsers                 *int // 0 is any number
+		Lobby, WaitForModerator  *bool
+		MuteOnEntry              *bool
+		EndWithModerator         *bool
+		EndsAt                   *time.Time // zero is never
 	}
 	// Lock keeps newcomers out, or lets them in again.
 	Lock struct{ On bool }
@@ -56,8 +91,18 @@ type (
 	End struct{ Reason string }
 	// SetLayout arranges the picture.
 	SetLayout struct{ Layout plan.Layout }
+	// OwnView arranges the picture of the caller only. What is "" is as the conference has it.
+	OwnView struct {
+		Layout    plan.Layout
+		Spotlight UserID
+	}
 	// Spotlight shows one participant large whoever speaks; "" is nobody.
 	Spotlight struct{ User UserID }
+	// Revoke takes a role away from a participant who has it.
+	Revoke struct {
+		User UserID
+		Role Role
+	}
 	// PlayFile plays a file that the announcer has, to one participant or, with "", to all.
 	PlayFile struct {
 		User UserID
@@ -80,6 +125,7 @@ type (
 		leg      plan.LegID
 		replaces plan.LegID
 		request  JoinRequest
+		admission
 	}
 	// leave takes a leg out. At once drops it from the roster; else a failed call is shown a while.
 	leave struct {
@@ -127,6 +173,16 @@ func (End) command()           {}
 func (SetLayout) command()     {}
 func (Spotlight) command()     {}
 func (Grant) command()         {}
+func (MuteAll) command()       {}
+func (AskUnmute) command()     {}
+func (Deafen) command()        {}
+func (SetGain) command()       {}
+func (Unban) command()         {}
+func (Admit) command()         {}
+func (Deny) command()          {}
+func (Configure) command()     {}
+func (OwnView) command()       {}
+func (Revoke) command()        {}
 func (PlayFile) command()      {}
 func (StopPlaying) command()   {}
 func (join) command()          {}

@@ -69,7 +69,7 @@ func (d Definition) state(now time.Time, cfg Config) *State {
 		},
 		Limits: Limits{Users: cfg.Policy.MaxParticipants, Pending: cfg.Policy.MaxPendingCalls},
 		Door: Door{
-			PIN: d.PIN != "" || d.ModeratorPIN != "", Lobby: d.Lobby, WaitForModerator: d.WaitForModerator, MuteOnEntry: d.MuteOnEntry,
+			PIN: d.PIN != "", Lobby: d.Lobby, WaitForModerator: d.WaitForModerator, MuteOnEntry: d.MuteOnEntry,
 			EndWithModerator: d.EndWithModerator, EndsAt: d.EndsAt,
 		},
 	}
@@ -227,6 +227,8 @@ func (c *Conference) carryOut(e entry, effects []Effect, a answer) func() {
 			}
 		case Announce:
 			todo = append(todo, c.announce(effect.Play))
+		case CheckPIN:
+			todo = append(todo, func() { go c.checkPIN(effect) })
 		case Hush:
 			todo = append(todo, func() { c.hush(effect) })
 		case Call:

@@ -8,6 +8,7 @@ type counts struct {
 	waiting    int // such users in the lobby
 	pending    int // users who are only called
 	moderators int
+	presiding  int // moderators who are connected
 }
 
 // tally is what one user adds to counts; nil adds nothing.
@@ -24,7 +25,7 @@ func tally(u *User) (n counts) {
 		n.pending = 1
 	}
 	if u.Role == Moderator {
-		n.moderators = 1
+		n.moderators, n.presiding = 1, n.connected
 	}
 	return n
 }
@@ -36,8 +37,11 @@ func (c *change) count(old, now *User) {
 	c.counts.waiting += b.waiting - a.waiting
 	c.counts.pending += b.pending - a.pending
 	c.counts.moderators += b.moderators - a.moderators
+	c.counts.presiding += b.presiding - a.presiding
 	id := idOf(old, now)
+	c.waiting = member(c.waiting, id, old != nil && old.Waiting, now != nil && now.Waiting)
 	c.talking = member(c.talking, id, old != nil && old.Speaks(), now != nil && now.Speaks())
+	c.hands = member(c.hands, id, old != nil && !old.Hand.IsZero(), now != nil && !now.Hand.IsZero())
 	c.failed = member(c.failed, id, old.hasFailed(), now.hasFailed())
 }
 

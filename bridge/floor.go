@@ -85,6 +85,9 @@ func (s *State) Deadline() time.Time {
 		return time.Time{}
 	}
 	_, due := s.nextSpeaker()
+	if at := s.doorDue(); !at.IsZero() && (due.IsZero() || at.Before(due)) {
+		due = at
+	}
 	for _, id := range s.failed {
 		for _, e := range s.User(id).Endpoints {
 			if at := e.Disconnected.Add(linger); e.Status == Disconnected && (due.IsZero() || at.Before(due)) {
@@ -100,22 +103,40 @@ type keys struct{ star time.Time }
 
 const keyGap = 3 * time.Second // between the keys of one sequence
 
-// pressed knows *6 (mute or not) and *9 (hand up or down).
+// pressed takes a key: of a PIN, or of the menu: *6 (mute or not) and *9 (hand up or down).
 func (c *change) pressed(p pressed) {
 	u, e := c.Owner(p.leg)
 	if u == nil || !e.Status.connected() {
 		return
 	}
-	starred := !u.keys.star.IsZero() && c.at.Sub(u.keys.star) <= keyGap
-	switch {
-	case p.key == '*':
-		c.edit(u, touchedInside, func(u *User) { u.keys.star = c.at })
-	case !starred:
-	case p.key == '6':
-		c.edit(u, touchedUsers|touchedSpeaking, func(u *User) { u.mute(!u.Muted, MutedBySelf); u.keys = keys{} })
-	case p.key == '9':
-		c.edit(u, touchedUsers, func(u *User) { u.raise(u.Hand.IsZero(), c.at); u.keys = keys{} })
-	default:
-		c.edit(u, touchedInside, func(u *User) { u.keys = keys{} })
+	if u.Waiting {
+		if dialogue, step := u.pin.Press(p.key, c.at); dialogue != u.pin {
+			c.edit(u, touchedInside, func(u *User) { u.pin = dialogue })
+			c.converse(u.ID, step)
+		}
+		return
 	}
+	starred := !u.keys.star.IsZero() && c.at.Sub(u.keys.star) <= keyGap
+	after := keys{}
+	if p.key == '*' {
+		after.star = c.at
+	} else if !starred {
+		return
+	}
+	c.edit(u, touchedInside, func(u *User) { u.keys = after })
+	c.by = Caller{User: u.ID}
+	switch p.key {
+	case '6':
+		c.answer(p.leg, Mute{On: !u.Muted}, choose(u.Muted, PromptUnmuted, PromptMuted))
+	case '9':
+		c.answer(p.leg, Hand{On: u.Hand.IsZero()}, choose(u.Hand.IsZero(), PromptHandUp, PromptHandDown))
+	}
+}
+
+// answer carries out what a key asked for, and lets the leg hear what came of it.
+func (c *change) answer(leg plan.LegID, command Command, done Prompt) {
+	if err := c.wish(command); err != nil {
+		done = PromptNotAllowed
+	}
+	c.say(leg, done)
 }

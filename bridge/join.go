@@ -30,6 +30,8 @@ type JoinRequest struct {
 	DeviceText  string    // the name of the device, "" for none
 	AORs        []string  // RFC 4575 associated-aors
 	Languages   []string  // preferred by the person, BCP 47 (Accept-Language); the first counts most
+	PIN         string    // that the far end brought; "" for none
+	Ticket      *Ticket   // nil where the adapter knows nothing of who comes
 	Referred    *Info     // nil where no REFER made the far end come
 	Actor       Actor
 }
@@ -124,11 +126,21 @@ func (b *Bridge) tryJoin(ctx context.Context, r JoinRequest) (*Leg, error) {
 		c.nudge()
 		return nil, err
 	}
+	var a admission
+	if replaces == nil {
+		d, _ := b.definition(r.Conference)
+		if a, err = b.verdictLocked(d, r, time.Now()); err != nil {
+			b.mu.Unlock()
+			c.nudge()
+			return nil, err
+		}
+	}
 	leg := newLeg(c, newLegID(), newUserID(), r)
 	b.enterLocked(leg)
 	b.mu.Unlock()
 
-	j := join{user: leg.user, leg: leg.id, request: r}
+	j := join{user: leg.user, leg: leg.id, request: r, admission: a}
+	j.request.PIN = "" // not for the log
 	if replaces != nil {
 		j.replaces = replaces.id
 	}

@@ -98,7 +98,7 @@ func event(command Command) (string, []any) {
 	return "", nil
 }
 
-func choose(on bool, yes, no string) string {
+func choose[T any](on bool, yes, no T) T {
 	if on {
 		return yes
 	}

@@ -14,12 +14,21 @@ type Object = map[string]any
 // Patch is the JSON merge patch (RFC 7396) that makes View(old, v) into View(now, v); empty if they are the same. Its cost
 // is that of what changed.
 func Patch(old, now *State, v Viewer) Object {
+	if waits(old, v) || waits(now, v) {
+		return difference(*View(old, v), *View(now, v))
+	}
 	patch := Object{}
 	put(patch, "conference", difference(viewConference(old), viewConference(now)))
 	put(patch, "users", patchUsers(old, now, v))
 	put(patch, "sidebars", patchSidebars(old, now))
 	put(patch, "chat", patchChat(old.Chat, now.Chat, v))
 	return patch
+}
+
+// waits says whether v is in the lobby.
+func waits(s *State, v Viewer) bool {
+	u := s.User(v.Self)
+	return u != nil && u.Waiting
 }
 
 func put(to Object, key string, patch Object) {

@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // A Refusal is made here and nowhere else, so that every surface says the same.
@@ -44,25 +45,46 @@ func (r *Refusal) Title() string {
 		return "No call out"
 	case RuleShutdown:
 		return "Shutting down"
+	case RulePIN:
+		return "Wrong PIN"
+	case RuleLockedOut:
+		return "Too many wrong PINs"
+	case RuleLobby:
+		return "Not let in yet"
+	case RuleBanned:
+		return "Banned"
+	case RuleMuted:
+		return "Muted by a moderator"
+	case RuleSidebar:
+		return "Sidebar not open"
+	case RuleTransfer:
+		return "Not transferred"
 	}
 	return "Refused"
 }
 
 // The rules.
 const (
-	RuleUnknown   = "unknown"   // no conference of this name, and none may be made
-	RuleName      = "name"      // no conference can have this name
-	RuleFull      = "full"      // the conference has all the participants that it may have
-	RuleLimit     = "limit"     // of conferences, legs, pending calls
-	RuleLocked    = "locked"    // the conference takes nobody in
-	RuleEnded     = "ended"     // the conference, or the leg's membership, is over
-	RuleRole      = "role"      // somebody else may do it
-	RuleAbsent    = "absent"    // no such participant
-	RuleAmbiguous = "ambiguous" // several participants are called so
-	RuleInvalid   = "invalid"   // a value that cannot be
-	RuleBusy      = "busy"      // too many commands wait
-	RuleOutbound  = "outbound"  // no rule allows the call out
-	RuleShutdown  = "shutdown"  // the process ends
+	RuleUnknown   = "unknown"    // no conference of this name, and none may be made
+	RuleName      = "name"       // no conference can have this name
+	RuleFull      = "full"       // the conference has all the participants that it may have
+	RuleLimit     = "limit"      // of conferences, legs, pending calls
+	RuleLocked    = "locked"     // the conference takes nobody in
+	RuleEnded     = "ended"      // the conference, or the leg's membership, is over
+	RuleRole      = "role"       // somebody else may do it
+	RuleAbsent    = "absent"     // no such participant
+	RuleAmbiguous = "ambiguous"  // several participants are called so
+	RuleInvalid   = "invalid"    // a value that cannot be
+	RuleBusy      = "busy"       // too many commands wait
+	RuleOutbound  = "outbound"   // no rule allows the call out
+	RuleShutdown  = "shutdown"   // the process ends
+	RulePIN       = "pin"        // there is one, and it was not the right one
+	RuleLockedOut = "locked-out" // too many wrong PINs came from there
+	RuleLobby     = "lobby"      // who waits to be let in may not do it
+	RuleBanned    = "banned"     // a moderator keeps them out
+	RuleMuted     = "muted"      // a moderator muted them so that they cannot undo it
+	RuleSidebar   = "sidebar"    // no such sidebar, or not one for them
+	RuleTransfer  = "transfer"   // the other conference does not take them
 )
 
 // refused is the Refusal in err, or nil.
@@ -140,4 +162,37 @@ func refuseSilence(speaker bool) *Refusal {
 		return refuse(RuleInvalid, "this bridge has no prompts and plays nothing")
 	}
 	return refuseLimit("prompts that are played", maxPlaying)
+}
+
+func refuseNoPIN() *Refusal { return refuse(RulePIN, "the conference needs a PIN") }
+
+func refusePIN() *Refusal { return refuse(RulePIN, "this is not the PIN of the conference") }
+
+func refuseLockedOut(wait time.Duration) *Refusal {
+	return refuse(RuleLockedOut, "too many wrong PINs came from this address; wait %v", wait.Round(time.Second))
+}
+
+func refuseLobby() *Refusal {
+	return refuse(RuleLobby, "you are in the lobby; a moderator can let you in")
+}
+
+func refuseBanned() *Refusal {
+	return refuse(RuleBanned, "a moderator keeps you out of the conference")
+}
+
+func refuseHard() *Refusal {
+	return refuse(RuleMuted, "a moderator muted you; ask a moderator to be heard again")
+}
+
+func refuseSidebar(id SidebarID) *Refusal {
+	return refuse(RuleSidebar, "there is no sidebar %q in the conference", id)
+}
+
+func refuseUninvited() *Refusal {
+	return refuse(RuleSidebar, "you are not invited to this sidebar; its owner or a moderator can invite you")
+}
+
+// refuseBusyAside is about somebody who is in a sidebar already, or in the lobby.
+func refuseBusyAside(who string) *Refusal {
+	return refuse(RuleSidebar, "%s is in another sidebar, or not in the conference yet", who)
 }

@@ -58,7 +58,7 @@ func (s *script) order(st *State) Order {
 	}
 	on := s.next(2) == 0
 	happened := func(c Command) { o.By, o.Command = Caller{system: true}, c }
-	switch s.next(24) {
+	switch s.next(32) {
 	case 0, 1, 2, 3:
 		happened(s.join(st))
 	case 4, 5:
@@ -76,7 +76,7 @@ func (s *script) order(st *State) Order {
 	case 13:
 		happened(tick{})
 	case 14:
-		o.Command = Mute{s.user(st), on}
+		o.Command = Mute{s.user(st), on, s.next(3) == 0}
 	case 15:
 		o.Command = Video{s.user(st), on}
 	case 16:
@@ -89,18 +89,65 @@ func (s *script) order(st *State) Order {
 		s.legs++
 		o.Command = Dial{[]string{"bob", "sip:+4930123456@trunk", ""}[s.next(3)], "", UserID(fmt.Sprintf("u%d", s.legs)), plan.LegID(fmt.Sprintf("leg%d", s.legs))}
 	case 20:
-		o.Command = Expel{s.user(st), "enough"}
+		o.Command = Expel{s.user(st), "enough", s.next(3) == 0}
 	case 21:
 		o.Command = Lock{on}
 	case 22:
 		o.Command = []Command{SetLayout{plan.Speaker}, SetLayout{"round"}, Spotlight{s.user(st)}}[s.next(3)]
 	case 23:
-		o.Command = Grant{s.user(st), []Role{Moderator, Participant, Guest, "king"}[s.next(4)]}
+		o.Command = Grant{s.user(st), append(Roles(), "king")[s.next(6)]}
 		if s.next(30) == 0 {
 			o.Command = End{}
 		}
+	case 24:
+		happened(s.heard(st))
+	default:
+		o.Command = s.more(st, on)
 	}
 	return o
+}
+
+// more is a command of a moderator.
+func (s *script) more(st *State, on bool) Command {
+	switch s.next(13) {
+	case 0:
+		return MuteAll{on, s.next(2) == 0}
+	case 1:
+		return AskUnmute{s.user(st)}
+	case 2, 3:
+		return Deafen{s.user(st), on}
+	case 4:
+		return SetGain{s.user(st), []float32{0, 0.5, 1, 4, 5, -1}[s.next(6)]}
+	case 5:
+		return Revoke{s.user(st), Roles()[s.next(5)]}
+	case 6:
+		return Unban{[]string{"", "Ada"}[s.next(2)]}
+	case 7:
+		return Admit{s.user(st)}
+	case 8:
+		return Deny{s.user(st), "no"}
+	case 9:
+		n, end := s.next(20), s.at.Add(time.Duration(s.next(200))*time.Second)
+		return []Command{Configure{Lobby: &on}, Configure{WaitForModerator: &on}, Configure{MuteOnEntry: &on}, Configure{EndWithModerator: &on},
+			Configure{MaxUsers: &n}, Configure{EndsAt: &end}}[s.next(6)]
+	case 10:
+		return PlayFile{s.user(st), []string{"a.wav", "", "../x"}[s.next(3)]}
+	case 11:
+		return StopPlaying{}
+	}
+	return Lock{}
+}
+
+// heard is what comes back from the announcer, and from who looks at PINs.
+func (s *script) heard(st *State) Command {
+	if n := len(st.Playing); n > 0 && s.next(2) == 0 {
+		return announced{source: st.Playing[s.next(n)].Source}
+	}
+	return pinChecked{s.user(st), s.next(2) == 0, s.admission()}
+}
+
+func (s *script) admission() admission {
+	return admission{role: append(Roles(), "")[s.next(6)], pass: s.next(2) == 0}
 }
 
 func (s *script) join(st *State) join {
@@ -109,6 +156,10 @@ func (s *script) join(st *State) join {
 	j.request = JoinRequest{Kind: SIP, Number: []string{"", "+4930123456", "8001"}[s.next(3)], DisplayText: []string{"", "Ada", "Bob"}[s.next(3)]}
 	if s.next(4) == 0 {
 		j.replaces = s.leg(st)
+	}
+	if s.next(3) == 0 {
+		j.admission = s.admission()
+		j.ask = s.next(3) == 0
 	}
 	return j
 }
@@ -135,7 +186,7 @@ func play(t *testing.T, data []byte) {
 // playOne looks after every order whether all holds that must. It returns what remains when the conference ends.
 func playOne(t *testing.T, data []byte) []byte {
 	s := &script{data: data, at: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)}
-	st := State{Conference: Description{Name: "8001", Layout: plan.Grid}, Limits: Limits{Users: 12, Pending: 3}}
+	st := State{Conference: Description{Name: "8001", Layout: plan.Grid}, Limits: Limits{Users: 12, Pending: 3}, speaker: s.next(2) == 0}
 	viewers := []Viewer{{}, {Operator: true}, {Self: "u1"}, {Self: "u2"}}
 	views := map[Viewer]any{}
 	for _, v := range viewers {
@@ -187,8 +238,8 @@ func checkOrder(t *testing.T, old, now *State, o Order, effects []Effect, err er
 	if old.Conference.Locked && now.Len() > old.Len() {
 		t.Fatalf("a locked conference grew by %+v", o)
 	}
-	if now.Len() > now.Limits.Users {
-		t.Fatalf("%d participants, limit %d", now.Len(), now.Limits.Users)
+	if now.Len() > old.Len() && now.Len() > now.MaxUsers() {
+		t.Fatalf("%d participants, limit %d", now.Len(), now.MaxUsers())
 	}
 	chair, me := o.By.Operator, old.User(o.By.User)
 	if me != nil && me.Role == Moderator {
@@ -198,18 +249,29 @@ func checkOrder(t *testing.T, old, now *State, o Order, effects []Effect, err er
 		return
 	}
 	switch c := o.Command.(type) {
-	case Lock, End, Grant:
+	case Lock, End, Grant, AskUnmute, SetGain, Unban, Admit, Deny, Configure, PlayFile, StopPlaying:
 		t.Fatalf("a %v could %+v", me, c)
+	case Revoke:
+		if now.User(me.ID).Role.rank() > me.Role.rank() {
+			t.Fatalf("%v made more of themself by %+v", me, c)
+		}
+	case Deafen:
+		if c.User != "" && c.User != me.ID {
+			t.Fatalf("%v could %+v", me, c)
+		}
 	case Mute:
-		if c.User != me.ID && c.User != "" && (!c.On || old.moderated() || me.Role == Guest) {
+		if (c.User == "" || c.User == me.ID) && !c.On && (me.Hard || me.Role == Listener) {
+			t.Fatalf("%v could %+v", me, c)
+		}
+		if c.User != me.ID && c.User != "" && (!c.On || old.moderated() || me.Role.rank() < Participant.rank()) {
 			t.Fatalf("%v could %+v", me, c)
 		}
 	case Expel:
-		if u := old.User(c.User); u.DialedBy != me.ID || u.Connected() {
+		if u := old.User(c.User); c.Ban || u.DialedBy != me.ID || u.Connected() {
 			t.Fatalf("%v could %+v of %+v", me, c, u)
 		}
 	case Dial:
-		if me.Role == Guest {
+		if me.Role.rank() < Participant.rank() {
 			t.Fatalf("a guest could %+v", c)
 		}
 	}
@@ -226,13 +288,28 @@ func checkState(t *testing.T, s *State, o Order) {
 		t.Fatalf("ended, and %d are there", s.Len())
 	}
 	var want counts
-	var talking, failed []UserID
+	var talking, failed, hands, waiting []UserID
 	legs := 0
 	for _, u := range s.Users() {
 		n := tally(u)
-		want.connected, want.waiting, want.pending, want.moderators = want.connected+n.connected, want.waiting+n.waiting, want.pending+n.pending, want.moderators+n.moderators
+		want = counts{
+			want.connected + n.connected, want.waiting + n.waiting, want.pending + n.pending, want.moderators + n.moderators,
+			want.presiding + n.presiding,
+		}
 		if u.Speaks() {
 			talking = append(talking, u.ID)
+		}
+		if !u.Hand.IsZero() {
+			hands = append(hands, u.ID)
+		}
+		if u.Waiting {
+			waiting = append(waiting, u.ID)
+		}
+		if u.Waiting != (u.WaitsFor != "") || u.Muted != (u.MutedBy != "") || u.Hard && !u.Muted || u.Gain < 0 || u.Gain > maxGain {
+			t.Fatalf("after %+v: %+v", o, u)
+		}
+		if u.WaitsFor == WaitModerator && s.counts.presiding > 0 && !u.leaving {
+			t.Fatalf("after %+v %s waits for a moderator who is here", o, u.ID)
 		}
 		if u.hasFailed() {
 			failed = append(failed, u.ID)
@@ -247,7 +324,7 @@ func checkState(t *testing.T, s *State, o Order) {
 			t.Fatalf("%s has no device", u.ID)
 		}
 	}
-	if s.counts != want || s.legs.Len() != legs || !sameSet(s.talking, talking) || !sameSet(s.failed, failed) {
+	if s.counts != want || s.legs.Len() != legs || !sameSet(s.talking, talking) || !sameSet(s.failed, failed) || !sameSet(s.hands, hands) || !sameSet(s.waiting, waiting) {
 		t.Fatalf("after %+v: counts %+v, %d legs, talking %v, failed %v; want %+v, %d, %v, %v",
 			o, s.counts, s.legs.Len(), s.talking, s.failed, want, legs, talking, failed)
 	}
@@ -273,27 +350,65 @@ func sameSet(a, b []UserID) bool {
 	return slices.Equal(a, b)
 }
 
-// checkPlan looks whether nobody hears themself, and everybody else who is not muted.
+// checkPlan compares who hears whom with what the words say: nobody hears themself, nor who is muted; who is in the lobby or
+// deaf hears nobody; a sidebar hears itself, and of the others what it wants.
 func checkPlan(t *testing.T, s *State, p *plan.Plan) {
 	t.Helper()
+	rows := 0
 	for _, row := range p.Rows {
 		me, _ := s.Owner(row.Leg)
-		heard := map[UserID]bool{}
+		heard := map[plan.LegID]float32{}
 		for _, in := range p.Inputs {
-			if gainOf(row, in) > 0 {
-				u, _ := s.Owner(in.Leg)
-				heard[u.ID] = true
-			}
+			heard[in.Leg] += gainOf(row, in)
 		}
 		for _, u := range s.Users() {
-			if want := u != me && u.Connected() && !u.Muted; heard[u.ID] != want {
-				t.Fatalf("%s hears %s: %v", me.ID, u.ID, heard[u.ID])
+			for _, leg := range legsOf(u) {
+				if want := hears(s, me, u); heard[leg] != want {
+					t.Fatalf("%+v hears %+v with %v, want %v", me, u, heard[leg], want)
+				}
+			}
+		}
+		for _, play := range s.Playing {
+			want := play.Leg == row.Leg || play.Leg == "" && !me.Waiting
+			if got := heard[play.Source]; got != map[bool]float32{true: 1}[want] {
+				t.Fatalf("%+v hears %+v with %v", me, play, got)
 			}
 		}
 	}
-	if len(p.Rows) != len(p.Inputs) {
-		t.Fatalf("%d rows, %d inputs", len(p.Rows), len(p.Inputs))
+	for _, u := range s.Users() {
+		rows += len(legsOf(u))
 	}
+	if len(p.Rows) != rows {
+		t.Fatalf("%d rows for %d legs", len(p.Rows), rows)
+	}
+	for _, sc := range p.Scenes {
+		for _, leg := range sc.Viewers {
+			me, _ := s.Owner(leg)
+			for _, tile := range sc.Tiles {
+				if u, _ := s.Owner(tile.Leg); u.Waiting || me.Waiting || s.watched(u) != s.watched(me) {
+					t.Fatalf("%s sees %s", me.ID, u.ID)
+				}
+			}
+		}
+	}
+}
+
+// hears is the gain with which one user hears another, as people would say it.
+func hears(s *State, me, u *User) float32 {
+	mine, _ := s.Sidebar(me.Sidebar)
+	theirs, aside := s.Sidebar(u.Sidebar)
+	if theirs.Kind == Coach && theirs.Owner != u.ID {
+		aside = false // who is coached goes on talking to all
+	}
+	switch {
+	case me == u, me.Waiting, me.Deaf, u.Muted, u.Waiting, u.Role == Listener:
+		return 0
+	case u.Loud, !aside && me.Sidebar == "", aside && theirs.ID == mine.ID:
+		return u.Gain
+	case !aside:
+		return mine.MainGain * u.Gain
+	}
+	return 0
 }
 
 // gainOf is the matrix, as the words of plan define it.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"tutti/bridge/announce"
 	"tutti/bridge/internal/persist"
 	"tutti/mixer/plan"
 )
@@ -34,6 +35,8 @@ type State struct {
 	met     bool                // somebody was connected once
 	counts  counts              // of users
 	talking []UserID            // who speaks now
+	waiting []UserID            // who is in the lobby
+	hands   []UserID            // whose hand is up, the first first
 	failed  []UserID            // whose failed call is shown
 	touched parts               // what the last Apply changed
 }
@@ -144,6 +147,7 @@ type User struct {
 	Deaf     bool      // hears nobody
 	Gain     float32   // of their sound for all others, 1 as it comes; at most maxGain
 	Waiting  bool      // in the lobby: hears nobody and is heard by nobody
+	WaitsFor Wait      // "" while not Waiting
 	Sidebar  SidebarID // the one they are in, "" for the conference itself
 	Loud     bool      // is heard in all sidebars too
 	VideoOff bool      // the camera is not shown
@@ -153,7 +157,10 @@ type User struct {
 
 	Endpoints []*Endpoint // in the order of joining
 
-	keys keys // DTMF pressed so far
+	named   bool                 // by a moderator
+	leaving bool                 // is hung up when it has heard why
+	keys    keys                 // DTMF pressed so far
+	pin     announce.PINDialogue // of who is asked for one
 }
 
 // Endpoint is one device of a user (RFC 4575 endpoint): one leg.
@@ -284,6 +291,9 @@ func (s *State) Find(idOrName string) (*User, error) {
 	}
 	return found, nil
 }
+
+// Hands are those whose hand is up, who raised it first before the others.
+func (s *State) Hands() []UserID { return slices.Clone(s.hands) }
 
 // Connected is the user-count of RFC 4575: participants with a device whose set-up is complete.
 func (s *State) Connected() int { return s.counts.connected }

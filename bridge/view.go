@@ -36,6 +36,7 @@ type ConferenceView struct {
 	Layout    plan.Layout `json:"layout" enum:"grid,speaker,single"`
 	Spotlight UserID      `json:"spotlight" doc:"shown large whoever speaks; empty for nobody"`
 	Speaker   UserID      `json:"speaker" doc:"who has the large tile of the speaker layout"`
+	Hands     []UserID    `json:"hands" doc:"whose hand is up, the first first"`
 	Started   string      `json:"started"`
 	Subject   string      `json:"subject"`
 	FreeText  string      `json:"freeText"`
@@ -82,6 +83,7 @@ type UserView struct {
 	Deaf      bool                    `json:"deaf" doc:"hears nobody"`
 	Gain      float32                 `json:"gain" doc:"of their sound for the others; 1 as it comes"`
 	Waiting   bool                    `json:"waiting" doc:"in the lobby"`
+	WaitsFor  Wait                    `json:"waitsFor" doc:"pin, admission or moderator; empty for who is in"`
 	Sidebar   SidebarID               `json:"sidebar" doc:"empty for the conference itself"`
 	Loud      bool                    `json:"loud" doc:"is heard in all sidebars too"`
 	Speaking  bool                    `json:"speaking"`
@@ -117,9 +119,15 @@ type MessageView struct {
 	At   string `json:"at"`
 }
 
-// View is the state as v may see it.
+// View is the state as v may see it: who waits in the lobby sees themself only.
 func View(s *State, v Viewer) *Document {
 	d := &Document{Conference: viewConference(s), Self: v.Self, Users: map[string]UserView{}, Chat: map[string]MessageView{}, Sidebars: viewSidebars(s)}
+	if u := s.User(v.Self); u != nil && u.Waiting {
+		d.Users[string(u.ID)] = viewUser(u, v)
+		d.Conference.Speaker, d.Conference.Spotlight, d.Conference.Hands = "", "", []UserID{}
+		d.Sidebars = map[string]SidebarView{}
+		return d
+	}
 	for id, u := range s.users.All() {
 		d.Users[id] = viewUser(u, v)
 	}
@@ -135,7 +143,7 @@ func viewConference(s *State) ConferenceView {
 	d := s.Conference
 	return ConferenceView{
 		Name: d.Name, URI: d.URI, Title: d.Title, Locked: d.Locked, Layout: d.Layout, Spotlight: d.Spotlight,
-		Speaker: s.Floor.Active, Started: stamp(d.Started), Subject: d.Subject, FreeText: d.FreeText, Keywords: list(d.Keywords),
+		Speaker: s.Floor.Active, Hands: list(s.hands), Started: stamp(d.Started), Subject: d.Subject, FreeText: d.FreeText, Keywords: list(d.Keywords),
 		MaxUsers: s.MaxUsers(), Recording: d.Recording.On, Recorded: stamp(d.Recording.Since), Door: viewDoor(s.Door),
 	}
 }
@@ -178,7 +186,7 @@ func viewUser(u *User, v Viewer) UserView {
 	}
 	return UserView{
 		Name: name, Order: u.Order, Roles: u.Roles(), Number: number, Muted: u.Muted, Speaking: u.Speaks(),
-		MutedBy: u.MutedBy, Hard: u.Hard, Asked: stamp(u.Asked), Deaf: u.Deaf, Gain: u.Gain, Waiting: u.Waiting, Sidebar: u.Sidebar, Loud: u.Loud,
+		MutedBy: u.MutedBy, Hard: u.Hard, Asked: stamp(u.Asked), Deaf: u.Deaf, Gain: u.Gain, Waiting: u.Waiting, WaitsFor: u.WaitsFor, Sidebar: u.Sidebar, Loud: u.Loud,
 		Hand: stamp(u.Hand), Camera: !u.VideoOff, Endpoints: endpoints,
 	}
 }
