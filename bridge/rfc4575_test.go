@@ -179,3 +179,90 @@ func TestConferenceInfoOfHostileNames(t *testing.T) {
 	}
 	valid(t, documents)
 }
+
+// crowd is a conference of n.
+func crowd(t testing.TB, n int) *State {
+	guests := make([]JoinRequest, n)
+	for i := range guests {
+		guests[i] = JoinRequest{Kind: SIP, Entity: fmt.Sprintf("sip:user%d@host.example", i), DisplayText: fmt.Sprintf("User %d", i)}
+	}
+	return Crowd(t, guests...)
+}
+
+// partial is what changed, without the root.
+func partial(t *testing.T, prev, now *State) string {
+	t.Helper()
+	text, changed := rfc4575.Partial(prev, now, 2, Viewer{Operator: true})
+	if !changed {
+		return ""
+	}
+	_, inside, _ := strings.Cut(string(text), `version="2">`)
+	return strings.TrimSuffix(inside, "</conference-info>\n")
+}
+
+// A partial document tells what changed, and no more.
+func TestConferenceInfoTellsWhatChanged(t *testing.T) {
+	s := crowd(t, 3)
+	const user2 = `<users state="partial"><user entity="sip:user1@host.example;tutti-id=u2" state="partial">`
+	muted := Step(t, s, Mute{User: "u2", On: true})
+	tests := map[string]struct {
+		prev, now *State
+		want      string
+	}{
+		"nothing": {s, s, ""},
+		"chat":    {s, Step(t, s, Chat{Text: "hello"}), ""},
+		"a mute": {s, muted, user2 + `<endpoint entity="sip:user1@host.example;tutti-leg=leg2" state="partial"><status>muted-via-focus</status></endpoint>` +
+			`<t:user id="u2" order="2" muted="true" muted-by="moderator"/></user></users>`},
+		"muted and back, told together": {s, Step(t, muted, Mute{User: "u2"}), ""},
+		"a name":                        {s, Step(t, s, Rename{User: "u2", Name: "Ada"}), user2 + `<display-text>Ada</display-text></user></users>`},
+		"a role":                        {s, Step(t, s, Grant{User: "u2", Role: Moderator}), user2 + `<roles><entry>moderator</entry></roles></user></users>`},
+		"a lock": {s, Step(t, s, Lock{On: true}), `<conference-state><user-count>3</user-count><active>true</active><locked>true</locked>` +
+			`<t:state layout="grid"/></conference-state>`},
+		"somebody goes": {s, Step(t, s, Expel{User: "u1"}), `<conference-state><user-count>2</user-count><active>true</active><locked>false</locked>` +
+			`<t:state layout="grid"/></conference-state><users state="partial"><user entity="sip:user0@host.example;tutti-id=u1" state="deleted"/></users>`},
+		"all go": {s, Step(t, s, End{}), `<conference-state><user-count>0</user-count><active>false</active><locked>false</locked>` +
+			`<t:state layout="grid"/></conference-state><users state="full"/>`},
+	}
+	for name, test := range tests {
+		if got := partial(t, test.prev, test.now); got != test.want {
+			t.Errorf("%s is told as\n%s\nwant\n%s", name, got, test.want)
+		}
+	}
+}
+
+// What a mute costs does not depend on how many are there. The persistent map is a tree: its way to one user is longer in a
+// larger conference, by a step each time that doubles.
+func TestConferenceInfoOfAMuteCostsTheSame(t *testing.T) {
+	cost := func(n int) float64 {
+		s := crowd(t, n)
+		muted := Step(t, s, Mute{User: "u7", On: true})
+		return testing.AllocsPerRun(20, func() { rfc4575.Partial(s, muted, 2, Viewer{}) })
+	}
+	if small, large := cost(10), cost(1000); large > 1.5*small {
+		t.Errorf("a mute among 10 allocates %v times, among 1000 %v times", small, large)
+	}
+}
+
+// A partial document next to a full one: bytes and time.
+func BenchmarkConferenceInfo(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		s := crowd(b, n)
+		muted := Step(b, s, Mute{User: "u7", On: true})
+		b.Run(fmt.Sprintf("full/%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			var text []byte
+			for b.Loop() {
+				text, _ = rfc4575.Full(muted, 2, Viewer{})
+			}
+			b.ReportMetric(float64(len(text)), "bytes")
+		})
+		b.Run(fmt.Sprintf("mute/%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			var text []byte
+			for b.Loop() {
+				text, _ = rfc4575.Partial(s, muted, 2, Viewer{})
+			}
+			b.ReportMetric(float64(len(text)), "bytes")
+		})
+	}
+}

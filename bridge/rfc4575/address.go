@@ -15,31 +15,50 @@ const (
 	paramSidebar = "tutti-sidebar"
 )
 
-// anonymous stands for an address that is not told (RFC 3323 §4.1.1.3).
-const anonymous = "sip:anonymous@anonymous.invalid"
+// nobody is the host of an address that is not told (RFC 3323 §4.1.1.3).
+const nobody = "anonymous.invalid"
 
 const maxAddress = 512 // bytes of a URI that we write
 
 // userEntity is the key of a user. It never changes while the user is there.
 func userEntity(u *bridge.User, v bridge.Viewer) string {
-	return withID(address(u, u.Entity, v), paramUser, string(u.ID))
+	if a := address(u, u.Entity, v); a != "" {
+		return withID(a, paramUser, string(u.ID))
+	}
+	return anonymous(u)
 }
 
 // endpointEntity is the key of an endpoint: the device's address for those who may see it, else the user's.
 func endpointEntity(u *bridge.User, d *bridge.Endpoint, v bridge.Viewer) string {
-	base := d.Entity
-	if base == "" || !v.Operator {
-		base = u.Entity
+	a := ""
+	if v.Operator {
+		a = address(u, d.Entity, v)
 	}
-	return withID(address(u, base, v), paramLeg, string(d.Leg))
+	if a == "" {
+		a = address(u, u.Entity, v)
+	}
+	if a == "" {
+		a = anonymous(u)
+	}
+	return withID(a, paramLeg, string(d.Leg))
 }
 
-// address is who the URI a names as v may see it: without parameters and headers, and anonymous where it is masked.
+// anonymous is the address of somebody who has none, or whose address is not told. It differs from person to person
+// before the @ too: there are readers who do not look behind the host.
+func anonymous(u *bridge.User) string {
+	name := "anonymous"
+	if u.ID != "" {
+		name = escaped(string(u.ID), "")
+	}
+	return "sip:" + name + "@" + nobody
+}
+
+// address is who the URI a names, without parameters and headers; "" where a names nobody or v may not see whom.
 func address(u *bridge.User, a string, v bridge.Viewer) string {
 	a, _, _ = strings.Cut(a, "?")
 	a, _, _ = strings.Cut(a, ";")
 	if _, rest, _ := strings.Cut(a, ":"); !isAddress(a) || !sees(u, v) && masked(u, rest, v) {
-		return anonymous
+		return ""
 	}
 	return uri(a)
 }

@@ -10,7 +10,19 @@ import (
 	"strings"
 )
 
-const maxDepth = 32 // elements in each other
+// Bounds of what is read.
+const (
+	maxDepth    = 32      // elements in each other
+	maxElements = 500_000 // some ten thousand participants
+)
+
+// reader makes elements of the tokens of a document.
+type reader struct {
+	root  *element
+	open  []*element
+	texts [][]byte // of the open ones
+	count int
+}
 
 // read parses a document from the network. Entities, document types and what is too large or too deep are errors.
 func read(text []byte) (*element, error) {
@@ -18,43 +30,58 @@ func read(text []byte) (*element, error) {
 		return nil, fmt.Errorf("rfc4575: document of %d bytes, more than %d", len(text), maxDocument)
 	}
 	d := xml.NewDecoder(bytes.NewReader(text))
-	var root *element
-	var open []*element
+	var r reader
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if err == nil {
+			err = r.take(token)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("rfc4575: %w", err)
 		}
-		switch token := token.(type) {
-		case xml.Directive:
-			return nil, errors.New("rfc4575: a document type is not allowed")
-		case xml.StartElement:
-			if len(open) == maxDepth {
-				return nil, fmt.Errorf("rfc4575: more than %d elements in each other", maxDepth)
-			}
-			e := &element{name: token.Name, attrs: attributes(token.Attr)}
-			if len(open) == 0 {
-				root = e
-			} else {
-				open[len(open)-1].add(e)
-			}
-			open = append(open, e)
-		case xml.EndElement:
-			finish(open[len(open)-1])
-			open = open[:len(open)-1]
-		case xml.CharData:
-			if len(open) > 0 {
-				open[len(open)-1].text += string(token)
-			}
-		}
 	}
-	if root == nil || root.name != (xml.Name{Space: namespace, Local: "conference-info"}) {
+	if r.root == nil || r.root.name != (xml.Name{Space: namespace, Local: "conference-info"}) {
 		return nil, errors.New("rfc4575: not a conference-info document")
 	}
-	return root, nil
+	return r.root, nil
+}
+
+func (r *reader) take(token xml.Token) error {
+	switch token := token.(type) {
+	case xml.Directive:
+		return errors.New("a document type is not allowed")
+	case xml.StartElement:
+		return r.start(token)
+	case xml.EndElement:
+		last := len(r.open) - 1
+		e := r.open[last]
+		if e.text = string(r.texts[last]); len(e.children) > 0 || strings.TrimSpace(e.text) == "" {
+			e.text = "" // white space between children
+		}
+		r.open, r.texts = r.open[:last], r.texts[:last]
+	case xml.CharData:
+		if last := len(r.open) - 1; last >= 0 {
+			r.texts[last] = append(r.texts[last], token...)
+		}
+	}
+	return nil
+}
+
+func (r *reader) start(token xml.StartElement) error {
+	if r.count++; r.count > maxElements || len(r.open) == maxDepth {
+		return fmt.Errorf("more than %d elements, or %d in each other", maxElements, maxDepth)
+	}
+	e := &element{name: token.Name, attrs: attributes(token.Attr)}
+	if len(r.open) > 0 {
+		r.open[len(r.open)-1].add(e)
+	} else {
+		r.root = e
+	}
+	r.open, r.texts = append(r.open, e), append(r.texts, nil)
+	return nil
 }
 
 // attributes are all but the declarations of namespaces.
@@ -62,11 +89,4 @@ func attributes(all []xml.Attr) []xml.Attr {
 	return slices.DeleteFunc(slices.Clone(all), func(a xml.Attr) bool {
 		return a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns"
 	})
-}
-
-// finish drops the white space between children.
-func finish(e *element) {
-	if len(e.children) > 0 || strings.TrimSpace(e.text) == "" {
-		e.text = ""
-	}
 }

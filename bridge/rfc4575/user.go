@@ -35,9 +35,7 @@ func user(s *bridge.State, u *bridge.User, v bridge.Viewer) *element {
 func aors(u *bridge.User, v bridge.Viewer) []*element {
 	var shown []bridge.URI
 	for _, a := range u.AORs {
-		if a = address(u, a, v); a != anonymous {
-			shown = append(shown, bridge.URI{URI: a})
-		}
+		shown = append(shown, bridge.URI{URI: address(u, a, v)}) // places leaves out those that are hidden
 	}
 	return places(shown)
 }
@@ -94,6 +92,9 @@ func execution(name string, i *bridge.Info, by string, u *bridge.User, v bridge.
 	who := i.By
 	if isAddress(who) {
 		who, by = "", address(&bridge.User{}, i.By, v)
+		if by == "" {
+			by = anonymous(&bridge.User{})
+		}
 	}
 	e := some(name, leaf("when", moment(i.When)), leaf("reason", v.Text(u, i.Reason)), leaf("by", by))
 	if e != nil && who != "" {
