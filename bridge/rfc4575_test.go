@@ -64,7 +64,7 @@ func TestConferenceInfoOfRandomStates(t *testing.T) {
 	keep := func(d []byte) { documents[string(d)] = true }
 	for seed := range uint64(4) {
 		step := 0
-		RandomStates(t, seed, 1200, func(prev, now *State) {
+		RandomStates(t, seed, 2500, func(prev, now *State) {
 			for _, s := range subscribers {
 				s.notify(t, prev, now, keep)
 			}
@@ -265,4 +265,53 @@ func BenchmarkConferenceInfo(b *testing.B) {
 			b.ReportMetric(float64(len(text)), "bytes")
 		})
 	}
+}
+
+// Conferences in the conference, by value and by reference, come, change and go.
+func TestConferenceInfoOfSidebars(t *testing.T) {
+	main := crowd(t, 4)
+	with := func(all ...Sidebar) *State {
+		s := *main
+		s.Sidebars = all
+		return &s
+	}
+	one := Sidebar{ID: "s1", Name: "Side <1>", Kind: SideRoom, Owner: "u1", Members: []UserID{"u1", "u2"}, Invited: []UserID{"u4"}, MainGain: 0.125}
+	more := one
+	more.Members = []UserID{"u1", "u2", "u3"}
+	less := one
+	less.Members = []UserID{"u2", "gone"}
+	whisper := Sidebar{ID: "s2", Kind: Whisper, Members: []UserID{"u3", "u4"}, MainGain: 1}
+	ref := Sidebar{ID: "s3", Name: "Elsewhere", URI: "sip:8002@bridge.example"}
+	empty := Sidebar{ID: "s4"}
+	states := []*State{
+		main, with(one), with(one, whisper), with(more, whisper), with(less, whisper, ref), with(whisper, ref), with(whisper), with(), with(ref), main,
+		with(empty, whisper), with(whisper, one), with(one, whisper), Step(t, with(one, ref), End{}),
+	}
+	documents := map[string]bool{}
+	reader := &subscriber{viewer: Viewer{Self: "u1"}}
+	var prev *State
+	for _, now := range states {
+		reader.notify(t, prev, now, func(d []byte) { documents[string(d)] = true })
+		prev = now
+	}
+	if got := partial(t, with(one), with(more)); !strings.Contains(got, `<users state="partial"><user entity="sip:user2@host.example;tutti-id=u3" state="full"/></users>`) || strings.Contains(got, "u2") {
+		t.Errorf("one more in a sidebar is told as\n%s", got)
+	}
+	if got := partial(t, with(one, ref), with(more, ref)); strings.Contains(got, "8002") {
+		t.Errorf("a sidebar that did not change is told in\n%s", got)
+	}
+	valid(t, documents)
+}
+
+// Every sequence of orders leads to documents that lead to each other.
+func FuzzConferenceInfo(f *testing.F) {
+	f.Add([]byte("\x00\x00\x01\x00\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		subscribers := []*subscriber{{viewer: Viewer{}}, {viewer: Viewer{Operator: true}}}
+		WalkStates(data, func(prev, now *State) {
+			for _, s := range subscribers {
+				s.notify(t, prev, now, func([]byte) {})
+			}
+		})
+	})
 }

@@ -18,7 +18,7 @@ type element struct {
 
 // tag is an element of RFC 4575 with these children; nil ones are left out.
 func tag(name string, children ...*element) *element {
-	e := &element{name: xml.Name{Space: namespace, Local: name}}
+	e := &element{name: xml.Name{Space: namespace, Local: name}, children: make([]*element, 0, len(children)+3)}
 	e.add(children...)
 	return e
 }
@@ -36,14 +36,12 @@ func leaf(name, text string) *element {
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
-	e := tag(name)
-	e.text = clean(text)
-	return e
+	return &element{name: xml.Name{Space: namespace, Local: name}, text: clean(text)}
 }
 
 // own is an element of our namespace. facts are names and values in turn; empty values are left out.
 func own(name string, facts ...string) *element {
-	e := &element{name: xml.Name{Space: Namespace, Local: name}}
+	e := &element{name: xml.Name{Space: Namespace, Local: name}, attrs: make([]xml.Attr, 0, 4)}
 	for i := 0; i+1 < len(facts); i += 2 {
 		if facts[i+1] != "" {
 			e.with(facts[i], clean(facts[i+1]))

@@ -82,6 +82,10 @@ func writeAttr(b *bytes.Buffer, name, value string) {
 
 // escape writes s so that a parser gives it back. What XML 1.0 cannot say becomes U+FFFD.
 func escape(b *bytes.Buffer, s string, attribute bool) {
+	if simple(s) {
+		b.WriteString(s)
+		return
+	}
 	for _, r := range s {
 		switch {
 		case r == '&':
@@ -102,6 +106,16 @@ func escape(b *bytes.Buffer, s string, attribute bool) {
 	}
 }
 
+// simple says whether s is ASCII that stands for itself.
+func simple(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= 0x7F || c == '&' || c == '<' || c == '>' || c == '"' {
+			return false
+		}
+	}
+	return true
+}
+
 // legal says whether r is a Char of XML 1.0 §2.2.
 func legal(r rune) bool {
 	return r == '\t' || r == '\n' || r == '\r' || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= utf8.MaxRune
@@ -112,6 +126,9 @@ func clean(s string) string {
 	for len(s) > maxValue {
 		_, n := utf8.DecodeLastRuneInString(s[:maxValue+1])
 		s = s[:maxValue+1-n]
+	}
+	if simple(s) {
+		return s
 	}
 	return strings.Map(func(r rune) rune {
 		if !legal(r) {
