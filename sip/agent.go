@@ -247,6 +247,8 @@ func (ua *UserAgent) Request(r *transport.Request) {
 		ua.subscribe(r)
 	case sipmsg.REFER:
 		ua.refer(r)
+	case sipmsg.MESSAGE:
+		ua.message(r)
 	case sipmsg.BYE, sipmsg.PRACK, sipmsg.UPDATE, sipmsg.INFO, sipmsg.NOTIFY:
 		ua.reply(r, 481, "Call/Transaction Does Not Exist")
 	default:
@@ -274,7 +276,7 @@ func (ua *UserAgent) within(r *transport.Request, localTag string) {
 
 func (ua *UserAgent) unknownMethod(r *transport.Request) {
 	switch r.Method {
-	case sipmsg.MESSAGE, sipmsg.PUBLISH, sipmsg.NOTIFY:
+	case sipmsg.PUBLISH, sipmsg.NOTIFY:
 		ua.reply(r, 405, "Method Not Allowed", "Allow", allow)
 	default:
 		ua.reply(r, 501, "Not Implemented", "Allow", allow)
@@ -298,7 +300,7 @@ func (ua *UserAgent) answer(r *transport.Request, res *sipmsg.Response) {
 }
 
 const (
-	allow          = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, SUBSCRIBE, REFER"
+	allow          = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, SUBSCRIBE, REFER, MESSAGE"
 	accept         = "application/sdp"
 	acceptInfo     = "application/dtmf-relay, application/dtmf, application/media_control+xml"
 	supported      = "timer, 100rel, replaces, norefersub"

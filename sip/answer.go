@@ -139,7 +139,7 @@ func (c *call) invited(ctx context.Context, r *transport.Request, user string) {
 	c.dlg = dlg
 	c.keep(r.Flow)
 	c.natted = dialog.BehindNAT(r.Request)
-	c.allows = methods(r.Request)
+	c.allows, c.peerIsFocus = methods(r.Request), isFocus(r.Contact())
 	timer, err := c.ua.timers().Answer(r.Request)
 	if !c.timerOK(err) {
 		return
@@ -154,6 +154,7 @@ func (c *call) invited(ctx context.Context, r *transport.Request, user string) {
 	if replaced != nil {
 		name = replaced.conference
 	}
+	name = c.ua.conferenceAt(name)
 	if name == "" {
 		c.reject(404, "Not Found", "Warning", warning(399, c.ua.host(r), "No conference is named"))
 		return

@@ -222,7 +222,7 @@ func (a *attempt) accepted(res *sipmsg.Response) {
 	a.limit.Stop()
 	a.dlg, a.phase = dlg, confirmed
 	a.keep(a.tx.Flow())
-	a.allows = methods(res)
+	a.allows, a.peerIsFocus = methods(res), isFocus(res.Contact())
 	won := a.giveUp == nil && a.out.answered(a.call)
 	var unfit error
 	if won {
@@ -271,6 +271,7 @@ func (a *attempt) talk(res *sipmsg.Response, err error) {
 	a.arm(dialog.Accepted(res))
 	if a.attach() {
 		a.leg.SetStatus(a.status())
+		a.chat()
 	}
 }
 

@@ -74,6 +74,11 @@ type call struct {
 	referring     int                            // REFERs that the bridge has not answered
 	renamed       bool                           // who takes another's place has another name
 
+	peerIsFocus bool               // the far end is a conference itself
+	unchat      context.CancelFunc // ends the watch for chat
+	unsent      []bridge.Message   // lines that wait for the phone
+	texting     bool               // our MESSAGE has no answer
+
 	out     *outgoing           // of a call that we make; nil otherwise
 	firstTx *transport.ClientTx // our first INVITE
 	giveUp  *bridge.Reason      // why it is cancelled
@@ -178,6 +183,8 @@ func (c *call) handle(r *transport.Request) {
 		c.subscribed(r)
 	case sipmsg.REFER:
 		c.refers(r, c.open)
+	case sipmsg.MESSAGE:
+		c.messaged(r)
 	default:
 		c.ua.unknownMethod(r)
 	}
@@ -287,6 +294,7 @@ func (c *call) free(r bridge.Reason) {
 func (c *call) end() {
 	c.phase = over
 	c.unsubscribe()
+	c.stopChat()
 	c.keep(nil)
 	c.ua.leave(c)
 }
@@ -323,6 +331,7 @@ func (c *call) enterConference() {
 	c.log.Debug("call joined", "entity", c.join.Entity, "name", c.join.DisplayText, "method", c.join.Method)
 	if c.attach() {
 		c.leg.SetStatus(c.status())
+		c.chat()
 	}
 }
 

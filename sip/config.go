@@ -35,6 +35,7 @@ type Config struct {
 	RegisterMax       time.Duration // longest registration; 0 is 1 h
 	Grace             time.Duration // how long Run waits for calls to end; 0 is 5 s
 	Limits            Limits
+	Factory           string        // user part of the URI that makes a fresh conference (RFC 4579 §5.4); "" for none
 	Subscriptions     event.Terms   // how long subscriptions to a conference last
 	NotifyInterval    time.Duration // between the changes that one subscriber is told; 0 is 1 s
 	// SubscribersAreKnown lets only participants and registered users subscribe to a conference; else who could dial in may.

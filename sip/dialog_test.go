@@ -177,7 +177,7 @@ func TestKeysByINFO(t *testing.T) {
 func TestRequestsThatBelongNowhere(t *testing.T) {
 	inWorld(t, nil, func(w *world) {
 		p := w.phone("203.0.113.5:5060")
-		for method, code := range map[string]int{"BYE": 481, "UPDATE": 481, "INFO": 481, "PRACK": 481, "MESSAGE": 405, "REFER": 404, "DANCE": 501} {
+		for method, code := range map[string]int{"BYE": 481, "UPDATE": 481, "INFO": 481, "PRACK": 481, "MESSAGE": 404, "REFER": 404, "DANCE": 501} {
 			p.request(method, "")
 			res := p.answer(code)
 			if code != 481 && code != 404 && !strings.Contains(field(res, "allow"), "INVITE") {

@@ -24,6 +24,7 @@ type phone struct {
 	last    *sipmsg.Request
 	branch  int
 	contact string
+	feature string // parameters of Contact
 }
 
 func (w *world) phone(addr string) *phone {
@@ -47,8 +48,8 @@ func (p *phone) raw(method string, seq int, branch, body string, lines ...string
 	if p.theirs != "" && method != "CANCEL" {
 		to += ";tag=" + p.theirs
 	}
-	text := fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: \"Ann\" <sip:ann@example.org>;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\nContact: <%s>\r\n",
-		method, p.target, p.addr, branch, p.tag, to, p.callID, seq, method, p.contact)
+	text := fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: \"Ann\" <sip:ann@example.org>;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\nContact: <%s>%s\r\n",
+		method, p.target, p.addr, branch, p.tag, to, p.callID, seq, method, p.contact, p.feature)
 	typed := false
 	for _, l := range lines {
 		text += l + "\r\n"

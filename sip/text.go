@@ -182,6 +182,11 @@ func (ua *UserAgent) contact(t transport.Target, scheme, user string) *sipmsg.Co
 	return &sipmsg.ContactHeader{Address: uri, Params: sipmsg.HeaderParams{{K: "isfocus"}}}
 }
 
+// isFocus says that a far end is a conference (RFC 4579 §5.1).
+func isFocus(contact *sipmsg.ContactHeader) bool {
+	return contact != nil && contact.Params.Has("isfocus")
+}
+
 // host is how we call ourselves in a Warning.
 func (ua *UserAgent) host(r *transport.Request) string {
 	host, _ := ua.layer.LocalAddr(transport.Target{Flow: r.Flow})

@@ -30,6 +30,7 @@ type SIP struct {
 	Outbound          []Outbound `mapstructure:"outbound" doc:"which numbers and addresses may be dialled; none: only registered users"`
 	SRTP              string     `mapstructure:"srtp" doc:"encryption of calls that we make: none, optional or required, which also refuses calls to us without it" allowed:"none,optional,required"`
 	RingTime          Duration   `mapstructure:"ring_time" doc:"how long a call that we make may ring"`
+	Factory           string     `mapstructure:"factory" doc:"dialling this name makes a conference with a number of its own; empty: no such name"`
 	MaxCallsPerSource int        `mapstructure:"max_calls_per_source" doc:"calls at once from one address"`
 	CallRate          int        `mapstructure:"call_rate" doc:"new calls a second from one address"`
 	TotalCallRate     int        `mapstructure:"total_call_rate" doc:"new calls a second in all"`
@@ -129,11 +130,12 @@ type Conference struct {
 
 // Policy limits what strangers can start.
 type Policy struct {
-	AdHoc           bool `mapstructure:"ad_hoc" doc:"dialling or opening an unknown name makes that conference"`
-	MaxConferences  int  `mapstructure:"max_conferences"`
-	MaxParticipants int  `mapstructure:"max_participants" doc:"of one conference"`
-	MaxLegs         int  `mapstructure:"max_legs" doc:"phones and browsers at once, in all"`
-	MaxPerSource    int  `mapstructure:"max_per_source" doc:"phones and browsers at once from one address"`
+	AdHoc           bool   `mapstructure:"ad_hoc" doc:"dialling or opening an unknown name makes that conference"`
+	Subscribe       string `mapstructure:"subscribe" doc:"who may watch a conference by SIP: anyone who may dial in, or participants, which includes registered users" allowed:"anyone,participants"`
+	MaxConferences  int    `mapstructure:"max_conferences"`
+	MaxParticipants int    `mapstructure:"max_participants" doc:"of one conference"`
+	MaxLegs         int    `mapstructure:"max_legs" doc:"phones and browsers at once, in all"`
+	MaxPerSource    int    `mapstructure:"max_per_source" doc:"phones and browsers at once from one address"`
 }
 
 // Log is what is written and how.
@@ -150,13 +152,14 @@ func Default() Config {
 			Digests:           []string{"md5"},
 			SRTP:              "none",
 			RingTime:          Duration(time.Minute),
+			Factory:           "factory",
 			MaxCallsPerSource: 100,
 			CallRate:          50,
 			TotalCallRate:     200,
 		},
 		HTTP:   HTTP{Listen: "localhost:8080", TLS: HTTPTLS{Listen: ":8443"}},
 		Media:  Media{Address: "auto", RTPPorts: PortRange{20000, 29999}, WebRTCPort: 40000, Timeout: Duration(time.Minute), Width: 1280, Height: 720, FrameRate: 25},
-		Policy: Policy{AdHoc: true, MaxConferences: 500, MaxParticipants: 500, MaxLegs: 2000, MaxPerSource: 200},
+		Policy: Policy{AdHoc: true, Subscribe: "anyone", MaxConferences: 500, MaxParticipants: 500, MaxLegs: 2000, MaxPerSource: 200},
 		Log:    Log{Level: "info", Format: "text"},
 	}
 }

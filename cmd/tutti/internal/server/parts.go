@@ -34,6 +34,7 @@ func (s *server) sipConfig() (sip.Config, error) {
 	c := sip.Config{
 		Listen: in.Listen, Advertise: in.Domain, Realm: s.domain(), Product: "tutti/" + s.Version,
 		AuthenticateCalls: in.AuthenticateCalls, AllowWS: s.Config.HTTP.Origins, RingTimeout: time.Duration(in.RingTime), Grace: grace,
+		Factory: in.Factory, SubscribersAreKnown: s.Config.Policy.Subscribe == "participants",
 		Limits: sip.Limits{Calls: s.Config.Policy.MaxLegs, CallsPerSource: in.MaxCallsPerSource, RatePerSource: in.CallRate, Rate: in.TotalCallRate},
 		Logger: s.Logger,
 	}
