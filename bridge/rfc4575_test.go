@@ -205,6 +205,8 @@ func TestConferenceInfoTellsWhatChanged(t *testing.T) {
 	s := crowd(t, 3)
 	const user2 = `<users state="partial"><user entity="sip:user1@host.example;tutti-id=u2" state="partial">`
 	muted := Step(t, s, Mute{User: "u2", On: true})
+	const allowed = `<join-handling xmlns="urn:ietf:params:xml:ns:xcon-conference-info">allow</join-handling>`
+	const blocked = `<users state="partial"><join-handling xmlns="urn:ietf:params:xml:ns:xcon-conference-info">block</join-handling></users>`
 	tests := map[string]struct {
 		prev, now *State
 		want      string
@@ -217,11 +219,11 @@ func TestConferenceInfoTellsWhatChanged(t *testing.T) {
 		"a name":                        {s, Step(t, s, Rename{User: "u2", Name: "Ada"}), user2 + `<display-text>Ada</display-text></user></users>`},
 		"a role":                        {s, Step(t, s, Grant{User: "u2", Role: Moderator}), user2 + `<roles><entry>moderator</entry></roles></user></users>`},
 		"a lock": {s, Step(t, s, Lock{On: true}), `<conference-state><user-count>3</user-count><active>true</active><locked>true</locked>` +
-			`<t:state layout="grid"/></conference-state>`},
+			`<t:state/></conference-state>` + blocked},
 		"somebody goes": {s, Step(t, s, Expel{User: "u1"}), `<conference-state><user-count>2</user-count><active>true</active><locked>false</locked>` +
-			`<t:state layout="grid"/></conference-state><users state="partial"><user entity="sip:user0@host.example;tutti-id=u1" state="deleted"/></users>`},
+			`<t:state/></conference-state><users state="partial"><user entity="sip:user0@host.example;tutti-id=u1" state="deleted"/></users>`},
 		"all go": {s, Step(t, s, End{}), `<conference-state><user-count>0</user-count><active>false</active><locked>false</locked>` +
-			`<t:state layout="grid"/></conference-state><users state="full"/>`},
+			`<t:state/></conference-state><users state="full">` + allowed + `</users>`},
 	}
 	for name, test := range tests {
 		if got := partial(t, test.prev, test.now); got != test.want {

@@ -1,10 +1,12 @@
 package rfc4575
 
 import (
+	"encoding/xml"
 	"strconv"
 	"strings"
 
 	"tutti/bridge"
+	"tutti/mixer/plan"
 )
 
 // Labels of the conference's media, which the media of endpoints refer to.
@@ -33,7 +35,7 @@ func description(s *bridge.State) *element {
 		some("conf-uris", places(ways)...),
 		some("service-uris", places(d.Services)...),
 		leaf("maximum-user-count", limit),
-		tag("available-media", medium(labelAudio, "audio"), medium(labelVideo, "video"), medium(labelSlides, "video")),
+		tag("available-media", medium(labelAudio, "audio"), medium(labelVideo, "video", layout(d.Layout)), medium(labelSlides, "video")),
 		own("description", "name", d.Name, "started", moment(d.Started)),
 		door(s.Door),
 	)
@@ -50,6 +52,15 @@ func words(all []string) string {
 	return strings.Join(list, " ")
 }
 
+// ids are participants in a list.
+func ids(all []bridge.UserID) string {
+	names := make([]string, len(all))
+	for i, id := range all {
+		names[i] = string(id)
+	}
+	return words(names)
+}
+
 // places are the entries of a list of URIs.
 func places(all []bridge.URI) []*element {
 	var entries []*element
@@ -62,8 +73,35 @@ func places(all []bridge.URI) []*element {
 }
 
 // medium is an entry of the available-media.
-func medium(label, kind string) *element {
-	return tag("entry", leaf("type", kind), leaf("status", string(bridge.SendRecv))).with("label", label)
+func medium(label, kind string, more ...*element) *element {
+	e := tag("entry", leaf("type", kind), leaf("status", string(bridge.SendRecv)), xcon("mixing-mode", "automatic"))
+	e.add(more...)
+	return e.with("label", label)
+}
+
+// layout is the arrangement of the picture in the words of RFC 6501.
+func layout(l plan.Layout) *element {
+	view := "automatic"
+	switch l {
+	case plan.Single:
+		view = "single-view"
+	case plan.Speaker:
+		view = "multiple-5x1" // one large, the others small
+	}
+	return &element{name: xml.Name{Space: namespaceXCON, Local: "controls"}, children: []*element{xcon("video-layout", view)}}
+}
+
+// joinHandling is what happens to who comes, in the words of RFC 6501.
+func joinHandling(s *bridge.State) *element {
+	switch {
+	case s.Conference.Locked:
+		return xcon("join-handling", "block")
+	case s.Door.Lobby:
+		return xcon("join-handling", "confirm")
+	case s.Door.PIN:
+		return xcon("join-handling", "authenticate")
+	}
+	return xcon("join-handling", "allow")
 }
 
 func door(d bridge.Door) *element {
@@ -102,6 +140,7 @@ func conferenceState(s *bridge.State) *element {
 		leaf("user-count", strconv.Itoa(s.Connected())),
 		leaf("active", truth(s.Ended == nil)),
 		leaf("locked", truth(c.Locked)),
-		own("state", "layout", string(c.Layout), "spotlight", string(c.Spotlight), "speaker", string(s.Floor.Active), "recording", recording),
+		own("state", "spotlight", string(c.Spotlight), "speaker", string(s.Floor.Active), "recording", recording,
+			"hands", ids(s.Hands())),
 	)
 }

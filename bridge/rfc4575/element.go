@@ -39,6 +39,15 @@ func leaf(name, text string) *element {
 	return &element{name: xml.Name{Space: namespace, Local: name}, text: clean(text)}
 }
 
+// xcon is a leaf of RFC 6501, which has more words for conferences.
+func xcon(name, text string) *element {
+	e := leaf(name, text)
+	if e != nil {
+		e.name.Space = namespaceXCON
+	}
+	return e
+}
+
 // own is an element of our namespace. facts are names and values in turn; empty values are left out.
 func own(name string, facts ...string) *element {
 	e := &element{name: xml.Name{Space: Namespace, Local: name}, attrs: make([]xml.Attr, 0, 4)}

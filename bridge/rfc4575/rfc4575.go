@@ -5,8 +5,8 @@
 // changed: users that two states share are never looked at. Who may not see telephone numbers (bridge.Viewer) finds
 // them masked here too, in names, addresses and reasons.
 //
-// What RFC 4575 has no place for stands in elements of the namespace Namespace, one in each element that has something
-// to add, all of it in attributes. Such an element is always there, so that a partial document never has to remove one:
+// What RFC 4575 has no place for stands in elements of RFC 6501 where that has them, else in elements of the namespace
+// Namespace, one in each element that has something to add, all of it in attributes. Such an element is always there, so that a partial document never has to remove one:
 // it could not, since only elements with a state attribute can be deleted.
 //
 // # Keys
@@ -34,10 +34,13 @@ const Namespace = "urn:tutti:conference-info"
 // namespace is that of RFC 4575.
 const namespace = "urn:ietf:params:xml:ns:conference-info"
 
+// namespaceXCON is that of RFC 6501.
+const namespaceXCON = "urn:ietf:params:xml:ns:xcon-conference-info"
+
 // maxDocument bounds what is written and read, in bytes: some ten thousand participants.
 const maxDocument = 16 << 20
 
-// The values of a state attribute (RFC 4575 §5.2).
+// The values of a state attribute (RFC 4575 §4.6).
 const (
 	stateFull    = "full"
 	statePartial = "partial"
@@ -96,13 +99,14 @@ func everybody(s *bridge.State, v bridge.Viewer) *element {
 	for _, u := range s.Users() {
 		users.add(user(s, u, v))
 	}
+	users.add(joinHandling(s))
 	return users
 }
 
 // changedUsers is the users element of a partial document, nil if nobody changed.
 func changedUsers(prev, now *bridge.State, v bridge.Viewer) *element {
 	if now.Len() == 0 && prev.Len() > 0 {
-		return tag("users").with("state", stateFull)
+		return whole(tag("users", joinHandling(now)))
 	}
 	type step struct {
 		order   int
@@ -121,7 +125,8 @@ func changedUsers(prev, now *bridge.State, v bridge.Viewer) *element {
 			}
 		}
 	}
-	if len(steps) == 0 {
+	handling := difference("users", joinHandling(prev), joinHandling(now))
+	if len(steps) == 0 && handling == nil {
 		return nil
 	}
 	slices.SortStableFunc(steps, func(a, b step) int { return cmp.Compare(a.order, b.order) })
@@ -129,5 +134,6 @@ func changedUsers(prev, now *bridge.State, v bridge.Viewer) *element {
 	for _, s := range steps {
 		users.add(s.element)
 	}
+	users.add(handling)
 	return users
 }

@@ -34,14 +34,10 @@ func sidebar(s *bridge.State, b bridge.Sidebar, v bridge.Viewer) *element {
 		}
 	}
 	gain := strconv.FormatFloat(float64(b.MainGain), 'g', 4, 32)
-	invited := make([]string, len(b.Invited))
-	for i, id := range b.Invited {
-		invited[i] = string(id)
-	}
 	return tag("entry",
-		tag("conference-description", leaf("display-text", b.Name),
+		tag("conference-description", leaf("display-text", b.Name), xcon("sidebar-parent", uri(s.Conference.URI)),
 			own("sidebar", "id", string(b.ID), "kind", string(b.Kind), "owner", string(b.Owner), "created", moment(b.Created),
-				"main-gain", gain, "invited", words(invited))),
+				"main-gain", gain, "invited", ids(b.Invited))),
 		tag("conference-state", leaf("user-count", strconv.Itoa(len(users.children))), leaf("active", truth(true))),
 		users,
 	).with("entity", withID(uri(s.Conference.URI), paramSidebar, string(b.ID)))

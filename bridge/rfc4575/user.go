@@ -26,7 +26,7 @@ func user(s *bridge.State, u *bridge.User, v bridge.Viewer) *element {
 	}
 	e.add(own("user", "id", string(u.ID), "order", strconv.Itoa(u.Order), "number", v.Text(u, u.Number),
 		"muted", flag(u.Muted), "muted-by", string(u.MutedBy), "hard", flag(u.Hard), "asked", moment(u.Asked), "deaf", flag(u.Deaf), "gain", gain,
-		"waiting", flag(u.Waiting), "sidebar", string(u.Sidebar), "loud", flag(u.Loud),
+		"waiting", flag(u.Waiting), "waits-for", string(u.WaitsFor), "sidebar", string(u.Sidebar), "loud", flag(u.Loud),
 		"video-off", flag(u.VideoOff), "hand", moment(u.Hand), "speaking", flag(u.Speaks())))
 	return e
 }
@@ -111,7 +111,7 @@ func dialler(s *bridge.State, u *bridge.User) string {
 	return withID(uri(s.Conference.URI), paramUser, string(u.DialedBy))
 }
 
-// status is that of RFC 4575 §5.7.3, which knows a mute where the focus made it, and calls it on-hold when somebody
+// status is that of RFC 4575 §5.7, which knows a mute where the focus made it, and calls it on-hold when somebody
 // waits for a moderator's leave.
 func status(u *bridge.User, d *bridge.Endpoint) string {
 	switch {
