@@ -84,6 +84,9 @@ func (c *change) wish(command Command) error {
 	if err := c.member(command); err != nil {
 		return err
 	}
+	if mine, err := c.sidebars(command); mine {
+		return err
+	}
 	switch command := command.(type) {
 	case Mute:
 		return c.mute(command)
@@ -304,6 +307,7 @@ func (c *change) end(r Reason) {
 		c.drop(u)
 	}
 	c.hush(func(Play) bool { return true })
+	c.Sidebars = nil
 	c.Ended = &r
 	c.touched |= touchedConference | touchedRoster
 }

@@ -289,6 +289,9 @@ func (c *change) put(old, now *User) {
 // drop takes a user out.
 func (c *change) drop(u *User) {
 	c.put(u, nil)
+	if len(c.Sidebars) > 0 {
+		c.depart(u)
+	}
 	if c.Conference.Spotlight == u.ID {
 		c.Conference.Spotlight = ""
 		c.touched |= touchedConference

@@ -273,6 +273,10 @@ func (c *Conference) do(ctx context.Context, by Caller, command Command) error {
 		}
 		command = fresh
 	}
+	if s, ok := command.(SidebarCreate); ok && s.ID == "" {
+		s.ID = NewSidebarID()
+		command = s
+	}
 	answer := make(chan answer, 1)
 	if err := c.inbox.put(Order{At: time.Now(), By: by, Command: command}, &request{answer: answer}, mayRefuse); err != nil {
 		return err

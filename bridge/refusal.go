@@ -196,3 +196,7 @@ func refuseUninvited() *Refusal {
 func refuseBusyAside(who string) *Refusal {
 	return refuse(RuleSidebar, "%s is in another sidebar, or not in the conference yet", who)
 }
+
+func refuseGain() *Refusal {
+	return refuse(RuleInvalid, "the gain with which a sidebar hears the conference is 0 to 1")
+}

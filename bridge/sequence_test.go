@@ -109,6 +109,9 @@ func (s *script) order(st *State) Order {
 
 // more is a command of a moderator.
 func (s *script) more(st *State, on bool) Command {
+	if s.next(2) == 0 {
+		return s.sidebar(st, on)
+	}
 	switch s.next(13) {
 	case 0:
 		return MuteAll{on, s.next(2) == 0}
@@ -136,6 +139,43 @@ func (s *script) more(st *State, on bool) Command {
 		return StopPlaying{}
 	}
 	return Lock{}
+}
+
+// sidebar is a command about sidebars.
+func (s *script) sidebar(st *State, on bool) Command {
+	some := func() SidebarID {
+		if n := len(st.Sidebars); n > 0 && s.next(4) > 0 {
+			return st.Sidebars[s.next(n)].ID
+		}
+		return []SidebarID{"", "none"}[s.next(2)]
+	}
+	users := func() (all []UserID) {
+		for range s.next(4) {
+			all = append(all, s.user(st))
+		}
+		return all
+	}
+	gain := []float32{0, 0.5, 1, 2}[s.next(4)]
+	switch s.next(10) {
+	case 0, 1, 2:
+		s.legs++
+		c := SidebarCreate{ID: SidebarID(itoa(s.legs)), Kind: []SidebarKind{"", Whisper, Coach, "choir"}[s.next(4)], Users: users(), ByRef: s.next(8) == 0}
+		if s.next(2) == 0 {
+			c.MainGain = &gain
+		}
+		return c
+	case 3:
+		return SidebarInvite{some(), users()}
+	case 4:
+		return SidebarMove{some(), users()}
+	case 5, 6:
+		return SidebarJoin{some()}
+	case 7:
+		return SidebarMerge{some(), some()}
+	case 8:
+		return []Command{SidebarEnd{some()}, SidebarGain{some(), gain}}[s.next(2)]
+	}
+	return Broadcast{s.user(st), on}
 }
 
 // heard is what comes back from the announcer, and from who looks at PINs.
@@ -251,6 +291,18 @@ func checkOrder(t *testing.T, old, now *State, o Order, effects []Effect, err er
 	switch c := o.Command.(type) {
 	case Lock, End, Grant, AskUnmute, SetGain, Unban, Admit, Deny, Configure, PlayFile, StopPlaying:
 		t.Fatalf("a %v could %+v", me, c)
+	case SidebarMove, Broadcast:
+		t.Fatalf("a %v could %+v", me, c)
+	case SidebarJoin:
+		if b, ok := old.Sidebar(c.Sidebar); ok && b.Owner != me.ID && me.Sidebar != b.ID && !slices.Contains(b.Invited, me.ID) {
+			t.Fatalf("%v could %+v", me, c)
+		}
+	case SidebarCreate:
+		for _, u := range now.Users() {
+			if u.Sidebar == c.ID && u.ID != me.ID && c.Kind != Whisper {
+				t.Fatalf("%v could draw %v aside", me, u)
+			}
+		}
 	case Revoke:
 		if now.User(me.ID).Role.rank() > me.Role.rank() {
 			t.Fatalf("%v made more of themself by %+v", me, c)
@@ -324,6 +376,7 @@ func checkState(t *testing.T, s *State, o Order) {
 			t.Fatalf("%s has no device", u.ID)
 		}
 	}
+	checkSidebars(t, s, o)
 	if s.counts != want || s.legs.Len() != legs || !sameSet(s.talking, talking) || !sameSet(s.failed, failed) || !sameSet(s.hands, hands) || !sameSet(s.waiting, waiting) {
 		t.Fatalf("after %+v: counts %+v, %d legs, talking %v, failed %v; want %+v, %d, %v, %v",
 			o, s.counts, s.legs.Len(), s.talking, s.failed, want, legs, talking, failed)
@@ -340,6 +393,39 @@ func checkState(t *testing.T, s *State, o Order) {
 		if again := next.Deadline(); err != nil || !again.IsZero() && !again.After(at) {
 			t.Fatalf("the deadline %v is not over after a tick: %v, %v", due, again, err)
 		}
+	}
+}
+
+// checkSidebars looks whether users and sidebars agree on who is where.
+func checkSidebars(t *testing.T, s *State, o Order) {
+	t.Helper()
+	places := 0
+	for _, b := range s.Sidebars {
+		for _, id := range b.Members {
+			if u := s.User(id); u == nil || u.Sidebar != b.ID {
+				t.Fatalf("after %+v %s is a member of %+v, and is %+v", o, id, b, u)
+			}
+		}
+		for _, id := range b.Invited {
+			if s.User(id) == nil {
+				t.Fatalf("after %+v nobody is invited to %+v", o, b)
+			}
+		}
+		if b.Kind != SideRoom && len(b.Members) != 2 || b.byRef() && len(b.Members) > 0 {
+			t.Fatalf("after %+v there is %+v", o, b)
+		}
+		places += len(b.Members)
+	}
+	for _, u := range s.Users() {
+		if u.Sidebar != "" {
+			places--
+		}
+		if u.Sidebar != "" && u.Waiting {
+			t.Fatalf("after %+v somebody of the lobby is in a sidebar: %+v", o, u)
+		}
+	}
+	if places != 0 || s.Ended != nil && len(s.Sidebars) > 0 {
+		t.Fatalf("after %+v the sidebars are %+v", o, s.Sidebars)
 	}
 }
 

@@ -30,11 +30,15 @@ type Sidebar struct {
 	Created  time.Time
 	Members  []UserID // in the order of coming; none of a sidebar by reference
 	Invited  []UserID // who may come although the sidebar is not theirs
+	Lasting  bool     // also when it is empty: a moderator or an operator made it
 	MainGain float32  // with which its members hear the conference; 0 is not at all
 }
 
 // bus is the sum of who talks in the sidebar.
 func (b Sidebar) bus() plan.BusID { return plan.BusID("sidebar:" + b.ID) }
+
+// byRef says whether the sidebar is a conference of its own.
+func (b Sidebar) byRef() bool { return b.URI != "" }
 
 // Sidebar is the sidebar with this id.
 func (s *State) Sidebar(id SidebarID) (Sidebar, bool) {
