@@ -77,13 +77,16 @@ type (
 	}
 	// Configure changes what the conference is about and who may come in. What is nil stays.
 	Configure struct {
-		Title, Subject, FreeText *string
-		Keywords                 *[]string
-		MaxUsers                 *int // 0 is any number
-		Lobby, WaitForModerator  *bool
-		MuteOnEntry              *bool
-		EndWithModerator         *bool
-		EndsAt                   *time.Time // zero is never
+		Title            *string
+		Subject          *string
+		FreeText         *string
+		Keywords         *[]string
+		MaxUsers         *int // 0 is any number
+		Lobby            *bool
+		WaitForModerator *bool
+		MuteOnEntry      *bool
+		EndWithModerator *bool
+		EndsAt           *time.Time // zero is never
 	}
 	// Lock keeps newcomers out, or lets them in again.
 	Lock struct{ On bool }

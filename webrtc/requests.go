@@ -31,12 +31,14 @@ const (
 	conferenceLength = 64
 	nameLength       = 100
 	tokenLength      = 200
+	pinLength        = 64
 )
 
 type joinParams struct {
 	Conference string `json:"conference"`
 	Name       string `json:"name"`
 	Resume     string `json:"resume"`
+	PIN        string `json:"pin"`
 }
 
 type joinResult struct {
@@ -56,7 +58,7 @@ func (k *socket) join(_ context.Context, raw json.RawMessage) (any, func() error
 	for _, field := range []struct {
 		name, value string
 		limit       int
-	}{{"conference", p.Conference, conferenceLength}, {"name", p.Name, nameLength}, {"resume", p.Resume, tokenLength}} {
+	}{{"conference", p.Conference, conferenceLength}, {"name", p.Name, nameLength}, {"resume", p.Resume, tokenLength}, {"pin", p.PIN, pinLength}} {
 		if err := limitText(field.name, field.value, field.limit); err != nil {
 			return nil, nil, err
 		}
@@ -66,7 +68,7 @@ func (k *socket) join(_ context.Context, raw json.RawMessage) (any, func() error
 	}
 	r := bridge.JoinRequest{
 		Conference: p.Conference, Kind: bridge.WebRTC, DisplayText: p.Name, Method: bridge.DialedIn,
-		Source: host(k.source), Resume: p.Resume,
+		Source: host(k.source), Resume: p.Resume, PIN: p.PIN,
 	}
 	pref, err := k.endpoint.focus.Admit(r)
 	if err != nil {

@@ -35,6 +35,8 @@ func New(b *bridge.Bridge, auth Auth) http.Handler {
 	a := &api{bridge: b}
 	a.conferences(h)
 	a.participants(h)
+	a.commands(h)
+	a.sidebars(h)
 	a.events(h)
 
 	document, err := json.MarshalIndent(h.OpenAPI(), "", "  ")

@@ -26,6 +26,7 @@ type expelled struct {
 	Member
 
 	Reason string `query:"reason" maxLength:"256" doc:"told to who is hung up"`
+	Ban    bool   `query:"ban" doc:"they may not come again"`
 }
 
 type roster struct {
@@ -38,16 +39,20 @@ func (a *api) participants(h huma.API) {
 	const one = "/conferences/{name}/participants/{participant}"
 	huma.Register(h, operation("list-participants", http.MethodGet, "/conferences/{name}/participants", "Who is in the conference"), a.roster)
 	huma.Register(h, empty("mute-participant", http.MethodPost, one+"/mute", "Silence a participant"),
-		func(ctx context.Context, in *Member) (*struct{}, error) { return a.mute(ctx, in, true) })
+		func(ctx context.Context, in *muteRequest) (*struct{}, error) {
+			return a.about(ctx, &in.Member, func(u bridge.UserID) bridge.Command { return bridge.Mute{User: u, On: true, Hard: in.Hard} })
+		})
 	huma.Register(h, empty("unmute-participant", http.MethodPost, one+"/unmute", "Let a participant be heard again"),
-		func(ctx context.Context, in *Member) (*struct{}, error) { return a.mute(ctx, in, false) })
+		func(ctx context.Context, in *Member) (*struct{}, error) {
+			return a.about(ctx, in, func(u bridge.UserID) bridge.Command { return bridge.Mute{User: u} })
+		})
 	huma.Register(h, empty("expel-participant", http.MethodDelete, one, "Hang up a participant, or cancel a call that still rings"),
 		func(ctx context.Context, in *expelled) (*struct{}, error) {
 			who, err := a.find(in.Name, in.Participant)
 			if err != nil {
 				return nil, err
 			}
-			return a.do(ctx, in.Name, bridge.Expel{User: who, Reason: in.Reason})
+			return a.do(ctx, in.Name, bridge.Expel{User: who, Reason: in.Reason, Ban: in.Ban})
 		})
 }
 
@@ -63,14 +68,6 @@ func (a *api) roster(_ context.Context, in *Named) (*roster, error) {
 		out.Body.Participants = append(out.Body.Participants, Participant{u.ID, users[string(u.ID)]})
 	}
 	return out, nil
-}
-
-func (a *api) mute(ctx context.Context, in *Member, on bool) (*struct{}, error) {
-	who, err := a.find(in.Name, in.Participant)
-	if err != nil {
-		return nil, err
-	}
-	return a.do(ctx, in.Name, bridge.Mute{User: who, On: on})
 }
 
 // find is the participant of this id or name.

@@ -44,13 +44,13 @@ func problem(err error) error {
 
 func statusOf(rule string) int {
 	switch rule {
-	case bridge.RuleUnknown, bridge.RuleAbsent:
+	case bridge.RuleUnknown, bridge.RuleAbsent, bridge.RuleSidebar:
 		return http.StatusNotFound
 	case bridge.RuleName, bridge.RuleInvalid:
 		return http.StatusUnprocessableEntity
-	case bridge.RuleRole, bridge.RuleOutbound:
+	case bridge.RuleRole, bridge.RuleOutbound, bridge.RulePIN, bridge.RuleBanned, bridge.RuleMuted, bridge.RuleLobby:
 		return http.StatusForbidden
-	case bridge.RuleLimit:
+	case bridge.RuleLimit, bridge.RuleLockedOut:
 		return http.StatusTooManyRequests
 	case bridge.RuleBusy, bridge.RuleShutdown:
 		return http.StatusServiceUnavailable
