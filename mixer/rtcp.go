@@ -2,6 +2,7 @@ package mixer
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -126,7 +127,7 @@ func (s *stream) ReceiveRTCP(p Packet) {
 		s.count(func(r *ReceivedStats) { r.Invalid++ })
 		return
 	}
-	keyFrame := false
+	var said feedback
 	rest := p.Data
 	for n := 0; len(rest) > 0 && n < maxCompound; n++ {
 		var h rtcp.Header
@@ -139,16 +140,14 @@ func (s *stream) ReceiveRTCP(p Packet) {
 		}
 		if packets, err := rtcp.Unmarshal(rest[:length]); err == nil {
 			for _, packet := range packets {
-				keyFrame = s.takeRTCP(packet, p.At) || keyFrame
+				s.takeRTCP(packet, p.At, &said)
 			}
 		} else {
 			s.count(func(r *ReceivedStats) { r.Invalid++ })
 		}
 		rest = rest[length:]
 	}
-	if keyFrame {
-		s.askEncoder()
-	}
+	s.tellViewer(said)
 }
 
 func (s *stream) count(change func(*ReceivedStats)) {
@@ -157,40 +156,50 @@ func (s *stream) count(change func(*ReceivedStats)) {
 	change(&s.received)
 }
 
-// takeRTCP takes one packet, and says whether it asks for a key frame of ours.
-func (s *stream) takeRTCP(packet rtcp.Packet, at time.Time) (keyFrame bool) {
+// takeRTCP takes one packet, and adds to said what it says of the picture that we send.
+func (s *stream) takeRTCP(packet rtcp.Packet, at time.Time, said *feedback) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone {
-		return false
+		return
 	}
 	switch p := packet.(type) {
 	case *rtcp.SenderReport:
 		if s.loopedLocked(p.SSRC) {
-			return false
+			return
 		}
 		for _, r := range s.receptionLocked() {
 			if r.SSRC == p.SSRC {
 				r.SenderReport(p.NTPTime, at)
 			}
 		}
-		s.reportedLocked(p.Reports, at)
+		s.reportedLocked(p.Reports, at, said)
 	case *rtcp.ReceiverReport:
 		if s.loopedLocked(p.SSRC) {
-			return false
+			return
 		}
-		s.reportedLocked(p.Reports, at)
+		s.reportedLocked(p.Reports, at, said)
 	case *rtcp.Goodbye:
 		s.goodbyeLocked(p.Sources)
 	case *rtcp.PictureLossIndication:
-		keyFrame = p.MediaSSRC == s.out.ssrc || p.MediaSSRC == 0
+		said.keyFrame = said.keyFrame || p.MediaSSRC == s.out.ssrc || p.MediaSSRC == 0
 	case *rtcp.FullIntraRequest:
-		keyFrame = s.intraLocked(p)
+		said.keyFrame = s.intraLocked(p) || said.keyFrame
+	case *rtcp.ReceiverEstimatedMaximumBitrate:
+		if !slices.Contains(p.SSRCs, s.out.ssrc) {
+			return
+		}
+		said.Estimate, said.link = float64(p.Bitrate), true
+	case *rtcp.RawPacket:
+		limit, ok := maximumBitrate(*p, s.out.ssrc)
+		if !ok {
+			return
+		}
+		said.Limit, said.link = limit, true
 	default:
-		return false
+		return
 	}
 	s.heardLocked(at)
-	return keyFrame
 }
 
 func (s *stream) loopedLocked(ssrc uint32) bool {
@@ -202,7 +211,7 @@ func (s *stream) loopedLocked(ssrc uint32) bool {
 }
 
 // reportedLocked reads what the far end says about us.
-func (s *stream) reportedLocked(blocks []rtcp.ReceptionReport, at time.Time) {
+func (s *stream) reportedLocked(blocks []rtcp.ReceptionReport, at time.Time, said *feedback) {
 	for _, b := range blocks {
 		if b.SSRC != s.out.ssrc || s.out.packets == 0 {
 			continue
@@ -211,7 +220,9 @@ func (s *stream) reportedLocked(blocks []rtcp.ReceptionReport, at time.Time) {
 		s.far.fraction, s.far.jitter = b.FractionLost, b.Jitter
 		if rtt, ok := rfc3550.RoundTrip(b.LastSenderReport, b.Delay, at); ok {
 			s.far.rtt = rtt
+			said.RTT = rtt
 		}
+		said.HasLoss, said.Lost, said.link = true, b.FractionLost, true
 	}
 }
 

@@ -61,6 +61,8 @@ type SentStats struct {
 	Lost    int64  // at the far end
 	Jitter  time.Duration
 	RTT     time.Duration // 0: not known
+
+	Picture *video.ViewerStats // nil when no picture is sent
 }
 
 // Stats is a snapshot.
@@ -106,6 +108,10 @@ func (s *stream) snapshot() StreamStats {
 	st.Sent = SentStats{
 		SSRC: s.out.ssrc, Packets: s.out.packets, Octets: s.out.octets, Errors: s.out.errors,
 		Lost: int64(s.far.lost), RTT: s.far.rtt,
+	}
+	if v := s.pic.viewer; v != nil {
+		p := v.Stats()
+		st.Sent.Picture = &p
 	}
 	if s.out.clock > 0 {
 		st.Sent.Jitter = ticks(s.far.jitter, s.out.clock)

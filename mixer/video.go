@@ -1,6 +1,8 @@
 package mixer
 
 import (
+	"encoding/binary"
+	"math"
 	"slices"
 	"time"
 
@@ -155,14 +157,61 @@ func (k *screen) contributors(legs []plan.LegID) {
 	}
 }
 
-// askEncoder is the far end's wish for a key frame.
-func (s *stream) askEncoder() {
+// feedback is what one compound packet says of the picture that we send.
+type feedback struct {
+	keyFrame bool // it asks for one
+	link     bool // the report says something
+	video.Report
+}
+
+// tellViewer hands the far end's feedback to who makes its picture.
+func (s *stream) tellViewer(said feedback) {
+	if !said.keyFrame && !said.link {
+		return
+	}
 	s.mu.Lock()
 	viewer := s.pic.viewer
 	s.mu.Unlock()
-	if viewer != nil {
+	if viewer == nil {
+		return
+	}
+	if said.link {
+		viewer.Report(said.Report)
+	}
+	if said.keyFrame {
 		viewer.RequestKeyFrame()
 	}
+}
+
+// askEncoder is the far end's wish for a key frame, by signalling.
+func (s *stream) askEncoder() { s.tellViewer(feedback{keyFrame: true}) }
+
+// maximumBitrate reads the limit that a TMMBR sets to the stream of ssrc, bit/s (RFC 5104 §4.2.1):
+//
+//	 0                   1                   2                   3
+//	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//	|                              SSRC                             |
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//	| MxTBR Exp |  MxTBR Mantissa                 |Measured Overhead|
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+func maximumBitrate(packet []byte, ssrc uint32) (limit float64, ok bool) {
+	const (
+		head, entry = 12, 8
+		formatTMMBR = 3
+	)
+	var h rtcp.Header
+	if h.Unmarshal(packet) != nil || h.Type != rtcp.TypeTransportSpecificFeedback || h.Count != formatTMMBR {
+		return 0, false
+	}
+	for p := packet[min(head, len(packet)):]; len(p) >= entry; p = p[entry:] {
+		if binary.BigEndian.Uint32(p) != ssrc {
+			continue
+		}
+		v := binary.BigEndian.Uint32(p[4:])
+		return math.Ldexp(float64(v>>9&0x1ffff), int(v>>26)), true
+	}
+	return 0, false
 }
 
 // wishKeyFrame is our wish for one of the far end. It leaves with the next tick.

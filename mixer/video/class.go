@@ -62,7 +62,8 @@ type class struct {
 	// The fields below belong to the step.
 	board    *board
 	arranged string    // the arrangement that its viewers were last shown
-	members  []*Viewer // replaced, never changed: jobs hold it
+	members  []*Viewer // replaced, never changed: jobs hold it; the guests are the last
+	guests   int       // viewers that go to another class, and follow this one until that has made a key frame
 	wantKey  bool
 	lastKey  time.Time
 	lastSent time.Time
@@ -192,9 +193,9 @@ func (w *worker) encode(j job) {
 		c.stats.keys.Add(1)
 	}
 	payloads := w.packetizer.Packetize(frame)
-	timestamp := ticks(j.pts)
+	at := ticks(j.pts)
 	for _, v := range j.members {
-		v.write(c.id, isKey, payloads, timestamp, j.legs)
+		v.write(c.id, isKey, payloads, at, j.legs)
 	}
 }
 
@@ -254,4 +255,4 @@ func (w *worker) close() {
 }
 
 // ticks is a time in units of the RTP clock of video, 90 kHz.
-func ticks(t time.Duration) uint32 { return uint32(uint64(t) * 9 / 100_000) }
+func ticks(t time.Duration) uint64 { return uint64(t) * 9 / 100_000 }

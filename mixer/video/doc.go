@@ -12,5 +12,10 @@
 // goroutines lie a bounded queue of packets, three pictures a source (one written, one ready, one shown), and as many
 // sheets a board as classes may hold at a time, and one.
 //
-// Engine.mu is never held while Source.mu is taken, nor the other way round, and neither during a callback.
+// Viewers with one scene and one encoding share a class. A viewer whose link is poor moves to a lower rung of its encoding
+// (ladder, rungs.go), alone or to others who are there already, and follows its old class until the new one has made a key
+// frame.
+//
+// Engine.mu is never held while Source.mu is taken, nor the other way round, and neither during a callback. Viewer.writing
+// is held during the callback of a viewer, and Engine.mu may be taken under it, not the other way round.
 package video

@@ -17,6 +17,7 @@ import (
 type Config struct {
 	Width, Height int          // of the canvas, pixels; 0 is 1280 × 720
 	FrameRate     int          // frames/s; 0 is 25
+	Rungs         int          // of one encoding that live at a time in one scene; 0 is 3, with 1 nobody is moved
 	Logger        *slog.Logger // may be nil
 }
 
@@ -29,6 +30,9 @@ func (c Config) withDefaults() Config {
 		c.FrameRate = 25
 	}
 	c.FrameRate = min(c.FrameRate, maxFrameRate)
+	if c.Rungs <= 0 {
+		c.Rungs = defaultRungs
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -37,6 +41,7 @@ func (c Config) withDefaults() Config {
 
 const (
 	maxFrameRate = 60
+	defaultRungs = 3
 	minSide      = 16 // of a composed picture, pixels
 )
 

@@ -36,8 +36,10 @@ type stage struct {
 	done   chan error
 }
 
-func newStage(t *testing.T) *stage {
-	s := &stage{t: t, engine: New(Config{Width: 320, Height: 180}), fake: &fake{}, done: make(chan error, 1)}
+func newStage(t *testing.T) *stage { return newStageOf(t, Config{Width: 320, Height: 180}) }
+
+func newStageOf(t *testing.T, cfg Config) *stage {
+	s := &stage{t: t, engine: New(cfg), fake: &fake{}, done: make(chan error, 1)}
 	s.vp8, s.h264 = s.fake.video("VP8"), s.fake.video("H264")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	s.cancel = cancel

@@ -11,10 +11,10 @@ import (
 	"tutti/mixer/plan"
 )
 
-// The fake codec: a frame is a key flag, a size, and 16 × 9 samples of the picture.
+// The fake codec: a frame is a key flag, a size, the number of its encoder and its own, and 16 × 9 samples of the picture.
 const (
 	sampleCols, sampleRows = 16, 9
-	frameHead              = 5
+	frameHead              = 9
 )
 
 type colour struct{ y, cb, cr uint8 }
@@ -57,7 +57,7 @@ func (f *fake) video(name string) *codec.Video {
 		NewEncoder: func(p codec.VideoParams) (codec.VideoEncoder, error) {
 			f.add(&f.encoders, 1)
 			f.add(&f.made, 1)
-			return &fakeEncoder{fake: f, params: p}, nil
+			return &fakeEncoder{fake: f, params: p, number: uint16(f.get(&f.made))}, nil
 		},
 		NewDecoder: func() (codec.VideoDecoder, error) {
 			f.add(&f.decoders, 1)
@@ -75,6 +75,8 @@ func (f *fake) get(n *int) int { f.mu.Lock(); defer f.mu.Unlock(); return *n }
 type fakeEncoder struct {
 	fake   *fake
 	params codec.VideoParams
+	number uint16
+	frames uint16
 	begun  bool
 	last   time.Duration
 	frame  []byte
@@ -99,6 +101,9 @@ func (e *fakeEncoder) Encode(m *image.YCbCr, pts time.Duration, key bool) ([]byt
 	}
 	e.frame = binary.BigEndian.AppendUint16(e.frame, uint16(w))
 	e.frame = binary.BigEndian.AppendUint16(e.frame, uint16(h))
+	e.frame = binary.BigEndian.AppendUint16(e.frame, e.number)
+	e.frame = binary.BigEndian.AppendUint16(e.frame, e.frames)
+	e.frames++
 	for row := range sampleRows {
 		for col := range sampleCols {
 			x, y := (2*col+1)*w/(2*sampleCols), (2*row+1)*h/(2*sampleRows)
@@ -188,6 +193,9 @@ type screen struct {
 	frames     int
 	keys       int
 	firstKey   bool
+	encoder    uint16 // of the last frame
+	number     uint16
+	broken     int // frames that build upon one that did not come
 	timestamps []uint32
 	legs       []plan.LegID
 }
@@ -203,6 +211,11 @@ func (s *screen) WriteFrame(payloads [][]byte, timestamp uint32, legs []plan.Leg
 		s.keys++
 		s.firstKey = s.firstKey || s.frames == 1
 	}
+	encoder, number := binary.BigEndian.Uint16(s.frame[5:]), binary.BigEndian.Uint16(s.frame[7:])
+	if s.frame[0] != 1 && (encoder != s.encoder || number != s.number+1) {
+		s.broken++
+	}
+	s.encoder, s.number = encoder, number
 	s.timestamps = append(s.timestamps, timestamp)
 	s.legs = legs
 }

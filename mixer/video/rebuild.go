@@ -17,6 +17,7 @@ type group struct {
 	signature string
 	key       encodingKey
 	members   []*Viewer
+	guests    []*Viewer // of its class
 	class     *class
 }
 
@@ -29,8 +30,11 @@ func (e *Engine) rebuildLocked(ctx context.Context, wg *sync.WaitGroup) {
 	}
 	e.starts = nil
 
-	groups := e.groupLocked()
+	sorted := e.groupLocked()
+	e.inviteLocked(sorted)
+	groups := sorted.groups
 	e.adopt(groups)
+	groups = slices.DeleteFunc(groups, (*group).parted)
 	old := e.plan
 	e.plan = view{}
 	boards := map[boardKey]*board{}
@@ -55,40 +59,96 @@ type boardKey struct {
 	width, height int
 }
 
+// sorting is the groups of all viewers.
+type sorting struct {
+	groups []*group
+	found  map[groupKey]*group
+}
+
+type groupKey struct {
+	signature string
+	encoding  encodingKey
+}
+
+// group finds the group of a scene in an encoding, or adds it.
+func (s *sorting) group(scene *plan.Scene, signature string, encoding encodingKey) *group {
+	k := groupKey{signature, encoding}
+	g := s.found[k]
+	if g == nil {
+		g = &group{scene: scene, signature: signature, key: encoding}
+		s.found[k], s.groups = g, append(s.groups, g)
+	}
+	return g
+}
+
 // groupLocked sorts the viewers into groups, in the order of scenes.
-func (e *Engine) groupLocked() []*group {
+func (e *Engine) groupLocked() *sorting {
 	byLeg := map[plan.LegID][]*Viewer{}
 	for v := range e.viewers {
 		byLeg[v.leg] = append(byLeg[v.leg], v)
 	}
-	type groupKey struct {
-		signature string
-		encoding  encodingKey
-	}
-	found := map[groupKey]*group{}
-	var groups []*group
+	sorted := &sorting{found: map[groupKey]*group{}}
 	for i := range e.scenes {
 		scene := &e.scenes[i]
 		signature := sign(scene)
+		var viewers []*Viewer
 		for _, leg := range scene.Viewers {
-			for _, v := range byLeg[leg] {
-				k := groupKey{signature, v.key}
-				g := found[k]
-				if g == nil {
-					g = &group{scene: scene, signature: signature, key: v.key}
-					found[k], groups = g, append(groups, g)
-				}
-				g.members = append(g.members, v)
-			}
+			viewers = append(viewers, byLeg[leg]...)
 			delete(byLeg, leg) // the first scene that names a leg is its
+		}
+		e.shareRungsLocked(viewers)
+		for _, v := range viewers {
+			g := sorted.group(scene, signature, v.key)
+			g.members = append(g.members, v)
+			v.guest = false
 		}
 	}
 	for _, alone := range byLeg {
 		for _, v := range alone {
 			v.class = nil
+			v.target.Store(0)
+			v.primed.Store(0)
 		}
 	}
-	return groups
+	return sorted
+}
+
+// inviteLocked finds the viewers that were moved to a rung and have no key frame of it yet. Each is a guest of the group
+// in the encoding that it had, or of one that is added for it: it goes on seeing its scene.
+func (e *Engine) inviteLocked(sorted *sorting) {
+	for _, g := range sorted.groups { // as they are now: groups of guests only have no members to look at
+		for _, v := range g.members {
+			c := e.followed(v)
+			if c == nil || c.key == g.key {
+				continue
+			}
+			host := sorted.group(g.scene, g.signature, c.key)
+			host.guests = append(host.guests, v)
+		}
+	}
+}
+
+// followed is the class whose frames v can make use of, nil when there is none.
+func (e *Engine) followed(v *Viewer) *class {
+	id := v.primed.Load()
+	if v.class != nil && v.class.id == id {
+		return v.class
+	}
+	for _, c := range e.plan.classes {
+		if c.id == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// parted lets those guests go that do not follow the class that the group was given, and says whether nobody is left.
+func (g *group) parted() bool {
+	g.guests = slices.DeleteFunc(g.guests, func(v *Viewer) bool {
+		v.guest = g.class != nil && v.primed.Load() == g.class.id
+		return !v.guest
+	})
+	return len(g.members)+len(g.guests) == 0
 }
 
 // adopt gives each group the class that it had: the one with its scene and encoding, or else the one with its
@@ -108,12 +168,18 @@ func (e *Engine) adopt(groups []*group) {
 			continue
 		}
 		votes := map[*class]int{}
-		for _, v := range g.members {
-			if c := v.class; c != nil && !taken[c] && c.key == g.key {
+		vote := func(c *class) {
+			if c != nil && !taken[c] && c.key == g.key {
 				if votes[c]++; g.class == nil || votes[c] > votes[g.class] {
 					g.class = c
 				}
 			}
+		}
+		for _, v := range g.members {
+			vote(v.class)
+		}
+		for _, v := range g.guests {
+			vote(e.followed(v))
 		}
 		if g.class != nil {
 			taken[g.class] = true
@@ -145,12 +211,16 @@ func (g *group) enroll(b *board) {
 	if c.arranged != b.arrangement {
 		c.wantKey = true
 	}
-	c.board, c.arranged, c.members = b, b.arrangement, g.members
+	c.board, c.arranged, c.members, c.guests = b, b.arrangement, slices.Concat(g.members, g.guests), len(g.guests)
 	b.classes = append(b.classes, c)
 	for _, v := range g.members {
 		if v.class != c {
 			v.class = c
+			v.target.Store(c.id)
 			c.wantKey = true
+		}
+		if id := v.primed.Load(); id != c.id && !v.guest {
+			v.primed.CompareAndSwap(id, 0) // of what that class has made meanwhile it will miss some
 		}
 	}
 }

@@ -16,6 +16,7 @@ var (
 // counters count for an engine.
 type counters struct {
 	frames, late, composed, keyAsked  atomic.Uint64
+	moves                             atomic.Uint64
 	decoded, decodeErrors             atomic.Uint64
 	received, discarded, lost, asked  atomic.Uint64
 	retiredEncoded, retiredKeys       atomic.Uint64 // of classes that ended
@@ -38,6 +39,7 @@ type Stats struct {
 	Dropped          uint64 // frames that a class was too busy for
 	EncodeErrors     uint64
 	KeyFrameRequests uint64 // of viewers
+	Moves            uint64 // of viewers, between rungs
 	Packets          uint64 // received
 	Discarded        uint64 // packets not used: source not shown, unknown payload type, queue full, too late
 	Lost             uint64 // holes that were not filled in time
@@ -68,6 +70,7 @@ func (e *Engine) Stats() Stats {
 	n := &e.count
 	s := Stats{
 		Frames: n.frames.Load(), Late: n.late.Load(), Composed: n.composed.Load(), KeyFrameRequests: n.keyAsked.Load(),
+		Moves:   n.moves.Load(),
 		Packets: n.received.Load(), Discarded: n.discarded.Load(), Lost: n.lost.Load(),
 		Decoded: n.decoded.Load(), DecodeErrors: n.decodeErrors.Load(), KeyFramesAsked: n.asked.Load(),
 		Encoded: n.retiredEncoded.Load(), KeyFrames: n.retiredKeys.Load(), Dropped: n.retiredDropped.Load(),
@@ -91,7 +94,7 @@ func (c *class) snapshot() ClassStats {
 	n := &c.stats
 	return ClassStats{
 		Codec: c.key.name, Fmtp: c.key.fmtp, Width: c.enc.Width, Height: c.enc.Height, FrameRate: c.enc.FrameRate,
-		Bitrate: c.enc.Bitrate, Viewers: len(c.members), Encoded: n.encoded.Load(), KeyFrames: n.keys.Load(),
+		Bitrate: c.enc.Bitrate, Viewers: len(c.members) - c.guests, Encoded: n.encoded.Load(), KeyFrames: n.keys.Load(),
 		Bytes: n.bytes.Load(), Dropped: n.dropped.Load(), Skipped: n.skipped.Load(), Errors: n.failed.Load(),
 	}
 }
@@ -108,8 +111,8 @@ func (n *counters) retire(c *class) {
 func (s Stats) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d sources (%d packets, %d discarded, %d holes, %d pictures, %d errors, %d key frames asked), "+
-		"%d viewers, %d frames (%d late)", s.Sources, s.Packets, s.Discarded, s.Lost, s.Decoded, s.DecodeErrors, s.KeyFramesAsked,
-		s.Viewers, s.Frames, s.Late)
+		"%d viewers (%d moves), %d frames (%d late)", s.Sources, s.Packets, s.Discarded, s.Lost, s.Decoded, s.DecodeErrors, s.KeyFramesAsked,
+		s.Viewers, s.Moves, s.Frames, s.Late)
 	for _, c := range s.Classes {
 		fmt.Fprintf(&b, "\n%v", c)
 	}

@@ -118,6 +118,9 @@ func (w writer) stream(s mixer.StreamStats) {
 	if t.RTT > 0 {
 		w.gauge("round_trip_seconds", "Round trip to the far end, by RTCP.", t.RTT.Seconds())
 	}
+	if p := t.Picture; p != nil {
+		w.rung(*p)
+	}
 	if s.Kind == mixer.Audio {
 		b := r.Buffer
 		w.gauge("buffer_delay_seconds", "Sound that waits in the jitter buffer.", b.Delay.Seconds())
