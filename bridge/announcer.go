@@ -12,29 +12,32 @@ type Prompt string
 
 // The prompts that the conference asks for.
 const (
-	PromptWelcome      Prompt = "welcome"
-	PromptPIN          Prompt = "pin" // enter the PIN, then the hash key
-	PromptWrongPIN     Prompt = "wrong-pin"
-	PromptWaiting      Prompt = "waiting"       // in the lobby, for a moderator; looped
-	PromptAlone        Prompt = "alone"         // the only one here
-	PromptJoined       Prompt = "joined"        // a sound: somebody came
-	PromptLeft         Prompt = "left"          // a sound: somebody left
-	PromptMuted        Prompt = "muted"         // you are
-	PromptUnmuted      Prompt = "unmuted"       // you are
-	PromptHardMuted    Prompt = "muted-by"      // you were, by a moderator
-	PromptAskUnmute    Prompt = "please-unmute" // a moderator asks you to
-	PromptHandUp       Prompt = "hand-up"
-	PromptHandDown     Prompt = "hand-down"
-	PromptLocked       Prompt = "locked"
-	PromptUnlocked     Prompt = "unlocked"
-	PromptFull         Prompt = "full"
-	PromptHelp         Prompt = "help" // the keys that one may press
-	PromptAdmitted     Prompt = "admitted"
-	PromptDenied       Prompt = "denied"
-	PromptRecordingOn  Prompt = "recording"
-	PromptRecordingOff Prompt = "recording-off"
-	PromptEnding       Prompt = "ending"
-	PromptNotAllowed   Prompt = "not-allowed" // what a key asked for
+	PromptWelcome       Prompt = "welcome"
+	PromptPIN           Prompt = "pin" // enter the PIN, then the hash key
+	PromptWrongPIN      Prompt = "wrong-pin"
+	PromptWaiting       Prompt = "waiting"       // in the lobby, for a moderator; looped
+	PromptAlone         Prompt = "alone"         // the only one here
+	PromptJoined        Prompt = "joined"        // a sound: somebody came
+	PromptLeft          Prompt = "left"          // a sound: somebody left
+	PromptMuted         Prompt = "muted"         // you are
+	PromptUnmuted       Prompt = "unmuted"       // you are
+	PromptHardMuted     Prompt = "muted-by"      // you were, by a moderator
+	PromptAskUnmute     Prompt = "please-unmute" // a moderator asks you to
+	PromptHandUp        Prompt = "hand-up"
+	PromptHandDown      Prompt = "hand-down"
+	PromptLocked        Prompt = "locked"
+	PromptUnlocked      Prompt = "unlocked"
+	PromptFull          Prompt = "full"
+	PromptHelp          Prompt = "help" // the keys that one may press
+	PromptAdmitted      Prompt = "admitted"
+	PromptDenied        Prompt = "denied"
+	PromptRecordingOn   Prompt = "recording"
+	PromptRecordingOff  Prompt = "recording-off"
+	PromptEnding        Prompt = "ending"
+	PromptGoodbye       Prompt = "goodbye"
+	PromptAllMuted      Prompt = "all-muted"
+	PromptHelpModerator Prompt = "help-moderator"
+	PromptNotAllowed    Prompt = "not-allowed" // what a key asked for
 )
 
 // Announcer plays prompts into conferences.

@@ -45,7 +45,7 @@ func TestWhoHearsAPrompt(t *testing.T) {
 	}
 	h.happens(0, announced{source: all})
 	h.happens(0, leave{leg: "bob", reason: Reason{Method: Departed}})
-	if len(h.state.Playing) != 0 || len(h.did) != 1 || h.did[0].(Hush).Source != one {
+	if len(h.state.Playing) != 1 || h.state.Playing[0].Leg != "" || len(h.did) != 2 || h.did[0].(Hush).Source != one { // and all hear that somebody left
 		t.Errorf("after its only listener left: %+v, effects %+v", h.state.Playing, h.did)
 	}
 }

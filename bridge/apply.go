@@ -32,6 +32,7 @@ func (s State) Apply(o Order) (State, []Effect, error) {
 		return s, nil, err
 	}
 	c.settle(s.counts.presiding > 0)
+	c.sound(&s)
 	if c.touched == 0 {
 		return s, c.effects, nil
 	}

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"tutti/bridge/announce"
 	"tutti/codec"
 	"tutti/mixer"
 	"tutti/mixer/plan"
@@ -23,11 +24,12 @@ import (
 
 // Config is what a Bridge needs to know.
 type Config struct {
-	Domain      string       // host part of conference URIs: sip:NAME@Domain
-	Conferences []Definition // known beforehand
-	Policy      Policy       // of everything else
-	Logger      *slog.Logger // may be nil
-	Mixer       mixer.Config // Name, Events and Logger are set per conference
+	Domain      string         // host part of conference URIs: sip:NAME@Domain
+	Conferences []Definition   // known beforehand
+	Policy      Policy         // of everything else
+	Menu        *announce.Menu // of telephones; nil is the default
+	Logger      *slog.Logger   // may be nil
+	Mixer       mixer.Config   // Name, Events and Logger are set per conference
 }
 
 // Definition is a conference known beforehand.

@@ -62,6 +62,7 @@ func (d Definition) state(now time.Time, cfg Config) *State {
 		layout = plan.Grid
 	}
 	return &State{
+		menu: cfg.menu(),
 		Conference: Description{
 			Name: d.Name, URI: conferenceURI(d.Name, cfg.Domain), Title: d.Title, Started: now, Layout: layout,
 			Subject: d.Subject, FreeText: d.FreeText, Keywords: slices.Clone(d.Keywords), MaxUsers: max(0, d.MaxUsers),

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"tutti/bridge/announce"
 	"tutti/mixer/plan"
 )
 
@@ -22,7 +23,7 @@ type hall struct {
 // gather is a conference with these people, whose user and leg ids are their names.
 func gather(t *testing.T, names ...string) *hall {
 	t.Helper()
-	h := &hall{t: t, at: t0(), state: State{Conference: Description{Name: "8001", Layout: plan.Grid}}}
+	h := &hall{t: t, at: t0(), state: State{Conference: Description{Name: "8001", Layout: plan.Grid}, menu: announce.DefaultMenu()}}
 	for _, n := range names {
 		h.must(Caller{system: true}, join{user: UserID(n), leg: plan.LegID(n), request: JoinRequest{DisplayText: n, Kind: SIP}})
 	}
@@ -214,7 +215,7 @@ func TestKeysOfAPhone(t *testing.T) {
 	}
 	press(0, '6')
 	press(0, '*')
-	press(keyGap+1, '6') // too late
+	press(4*time.Second, '6') // too late
 	if h.state.User("ada").Muted {
 		t.Fatal("muted by a key that stands alone")
 	}
@@ -222,9 +223,9 @@ func TestKeysOfAPhone(t *testing.T) {
 	press(time.Second, '6')
 	press(0, '6') // the star is used up
 	press(0, '*')
-	press(time.Second, '9')
+	press(time.Second, '5')
 	if u := h.state.User("ada"); !u.Muted || u.Hand.IsZero() {
-		t.Errorf("after *6 and *9: %+v", u)
+		t.Errorf("after *6 and *5: %+v", u)
 	}
 	press(0, '*')
 	press(0, '6')

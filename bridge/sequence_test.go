@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tutti/bridge/announce"
 	"tutti/mixer/plan"
 )
 
@@ -70,7 +71,7 @@ func (s *script) order(st *State) Order {
 	case 9, 10:
 		happened(speaking{s.leg(st), on})
 	case 11:
-		happened(pressed{s.leg(st), []rune("*69#")[s.next(4)]})
+		happened(pressed{s.leg(st), []rune("*01567#")[s.next(7)]})
 	case 12:
 		happened(quiet{s.leg(st), []string{"0", "1"}[s.next(2)], time.Second})
 	case 13:
@@ -226,7 +227,7 @@ func play(t *testing.T, data []byte) {
 // playOne looks after every order whether all holds that must. It returns what remains when the conference ends.
 func playOne(t *testing.T, data []byte) []byte {
 	s := &script{data: data, at: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)}
-	st := State{Conference: Description{Name: "8001", Layout: plan.Grid}, Limits: Limits{Users: 12, Pending: 3}, speaker: s.next(2) == 0}
+	st := State{Conference: Description{Name: "8001", Layout: plan.Grid}, Limits: Limits{Users: 12, Pending: 3}, speaker: s.next(2) == 0, menu: announce.DefaultMenu()}
 	viewers := []Viewer{{}, {Operator: true}, {Self: "u1"}, {Self: "u2"}}
 	views := map[Viewer]any{}
 	for _, v := range viewers {

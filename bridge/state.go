@@ -32,6 +32,7 @@ type State struct {
 	said    int                 // messages so far, the source of Message.ID
 	played  int                 // prompts so far, the source of Play.Source
 	speaker bool                // there is an Announcer
+	menu    announce.Menu       // of telephones
 	met     bool                // somebody was connected once
 	counts  counts              // of users
 	talking []UserID            // who speaks now
@@ -159,7 +160,7 @@ type User struct {
 
 	named   bool                 // by a moderator
 	leaving bool                 // is hung up when it has heard why
-	keys    keys                 // DTMF pressed so far
+	keys    announce.Keys        // DTMF pressed so far
 	pin     announce.PINDialogue // of who is asked for one
 }
 

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tutti/codec/l16"
@@ -36,6 +37,7 @@ type Library struct {
 	languages map[string]*language
 	standard  string
 	files     fs.FS // nil where there is no folder of the operator's
+	generated map[string]func() []int16
 }
 
 // language is the folder of one language.
@@ -53,10 +55,10 @@ func Open(dir, standard string) (*Library, error) {
 	if err != nil {
 		return nil, err // never: the folder is in the program
 	}
-	l := &Library{languages: map[string]*language{}, standard: standard}
+	l := &Library{languages: map[string]*language{}, standard: standard, generated: map[string]func() []int16{
+		string(JoinedSound): sync.OnceValue(joined), string(LeftSound): sync.OnceValue(left), string(Music): sync.OnceValue(music),
+	}}
 	problems := l.read(inner, "")
-	english := l.languages[English]
-	english.sounds[string(JoinedSound)], english.sounds[string(LeftSound)], english.sounds[string(Music)] = joined(), left(), music()
 	if dir != "" {
 		if _, err := os.ReadDir(dir); err != nil {
 			problems = append(problems, err)
@@ -207,20 +209,26 @@ func (l *Library) say(g *language, w Word) ([][]int16, error) {
 	var pieces [][]int16
 	for _, part := range parts {
 		sound, ok := g.sounds[part]
-		if !ok && generated(part) {
-			sound, ok = l.languages[English].sounds[part]
-		}
 		if !ok {
-			return nil, fmt.Errorf("%q: %s.wav is missing", w, part)
+			if sound = l.wordless(part); sound == nil {
+				return nil, fmt.Errorf("%q: %s.wav is missing", w, part)
+			}
 		}
 		pieces = append(pieces, sound, gap)
 	}
 	return pieces, nil
 }
 
-// generated says whether a part has no words, so that it serves every language.
-func generated(part string) bool {
-	return part == string(JoinedSound) || part == string(LeftSound) || part == string(Music)
+// wordless is a part that serves every language, nil where there is none: a file of the standard language, or what the code makes.
+func (l *Library) wordless(part string) []int16 {
+	make, ok := l.generated[part]
+	if !ok {
+		return nil
+	}
+	if own, ok := l.languages[l.standard].sounds[part]; ok {
+		return own
+	}
+	return make()
 }
 
 // file is a sound of the operator's, in the folder "files" beside the languages.
@@ -228,8 +236,11 @@ func (l *Library) file(name string) ([][]int16, error) {
 	if l.files == nil {
 		return nil, errors.New("announce: there is no folder with files to play: see prompts.directory")
 	}
-	if name == "" || strings.ContainsAny(name, `/\`) || !strings.HasSuffix(name, ".wav") {
+	if name == "" || strings.ContainsAny(name, `/\`) {
 		return nil, fmt.Errorf("announce: %q is not the name of a WAV file without its folder", name)
+	}
+	if !strings.HasSuffix(name, ".wav") {
+		name += ".wav"
 	}
 	pcm, err := readSound(l.files, path.Join(filesDir, name))
 	if errors.Is(err, fs.ErrNotExist) {

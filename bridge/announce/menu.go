@@ -34,6 +34,15 @@ func DefaultKeys() map[Action]string {
 	}
 }
 
+// DefaultMenu is the menu of DefaultKeys.
+func DefaultMenu() Menu {
+	m := Menu{map[string]Action{}}
+	for action, sequence := range DefaultKeys() {
+		m.actions[sequence] = action
+	}
+	return m
+}
+
 const (
 	maxSequence = 6               // keys for one action
 	keyGap      = 3 * time.Second // between the keys of one sequence

@@ -22,8 +22,12 @@ func (a *app) configCheck() *cobra.Command {
 		Use: "check [FILE]", Short: "Report everything that is wrong with a configuration", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := configFile(args)
-			if _, err := config.Load(file, nil); err != nil {
+			c, err := config.Load(file, nil)
+			if err != nil {
 				return err
+			}
+			if wrong := c.CheckPrompts(); len(wrong) > 0 {
+				return wrong
 			}
 			if file == "" {
 				return a.said(cmd, "There is no configuration file, and none is needed: the defaults hold.")

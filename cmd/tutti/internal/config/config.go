@@ -4,7 +4,11 @@
 // A flag wins over the environment, the environment over the file, the file over the default.
 package config
 
-import "time"
+import (
+	"time"
+
+	"tutti/bridge/announce"
+)
 
 // Config is the configuration of a bridge. The mapstructure tags are the keys of the YAML file.
 type Config struct {
@@ -15,6 +19,8 @@ type Config struct {
 	Control     Control      `mapstructure:"control"`
 	Conferences []Conference `mapstructure:"conferences"`
 	Policy      Policy       `mapstructure:"policy"`
+	Prompts     Prompts      `mapstructure:"prompts"`
+	DTMF        DTMF         `mapstructure:"dtmf"`
 	Log         Log          `mapstructure:"log"`
 }
 
@@ -126,6 +132,13 @@ type Conference struct {
 	Name   string `mapstructure:"name" doc:"what is dialled, and the page's path"`
 	Title  string `mapstructure:"title"`
 	Layout string `mapstructure:"layout" allowed:",grid,speaker,single"`
+
+	PIN              string `mapstructure:"pin" secret:"true" doc:"digits that everybody needs; empty: none"`
+	ModeratorPIN     string `mapstructure:"moderator_pin" secret:"true" doc:"digits that make a moderator; empty: none"`
+	Lobby            bool   `mapstructure:"lobby" doc:"who comes waits to be let in by a moderator"`
+	WaitForModerator bool   `mapstructure:"wait_for_moderator" doc:"who comes waits until a moderator is here"`
+	MuteOnEntry      bool   `mapstructure:"mute_on_entry"`
+	EndWithModerator bool   `mapstructure:"end_with_moderator" doc:"it ends when the last moderator leaves"`
 }
 
 // Policy limits what strangers can start.
@@ -136,6 +149,33 @@ type Policy struct {
 	MaxParticipants int    `mapstructure:"max_participants" doc:"of one conference"`
 	MaxLegs         int    `mapstructure:"max_legs" doc:"phones and browsers at once, in all"`
 	MaxPerSource    int    `mapstructure:"max_per_source" doc:"phones and browsers at once from one address"`
+}
+
+// Prompts are what telephones are told by a voice.
+type Prompts struct {
+	Enabled   bool     `mapstructure:"enabled" doc:"say anything at all; without it, nobody can be asked for a PIN by telephone"`
+	Directory string   `mapstructure:"directory" doc:"folder with WAV files in a folder for each language, which replace ours; empty: none"`
+	Language  string   `mapstructure:"language" doc:"of callers whose own is not known: a folder of directory, or en"`
+	Off       []string `mapstructure:"off" doc:"prompts and sounds that are not played"`
+}
+
+// DTMF is the menu of telephones: keys for each action.
+type DTMF struct {
+	Mute    string `mapstructure:"mute" doc:"mute oneself, or no longer; empty, here and below: no keys for it"`
+	Hand    string `mapstructure:"hand" doc:"raise or lower the hand"`
+	Help    string `mapstructure:"help" doc:"hear this menu"`
+	Count   string `mapstructure:"count" doc:"hear how many are here"`
+	Lock    string `mapstructure:"lock" doc:"moderators: lock or open the conference"`
+	MuteAll string `mapstructure:"mute_all" doc:"moderators: mute everybody else"`
+	End     string `mapstructure:"end" doc:"moderators: end the conference"`
+}
+
+// Menu is the menu that a bridge understands.
+func (d DTMF) Menu() (announce.Menu, error) {
+	return announce.NewMenu(map[announce.Action]string{
+		announce.ActMute: d.Mute, announce.ActHand: d.Hand, announce.ActHelp: d.Help, announce.ActCount: d.Count,
+		announce.ActLock: d.Lock, announce.ActMuteAll: d.MuteAll, announce.ActEnd: d.End,
+	})
 }
 
 // Log is what is written and how.
@@ -157,9 +197,11 @@ func Default() Config {
 			CallRate:          50,
 			TotalCallRate:     200,
 		},
-		HTTP:   HTTP{Listen: "localhost:8080", TLS: HTTPTLS{Listen: ":8443"}},
-		Media:  Media{Address: "auto", RTPPorts: PortRange{20000, 29999}, WebRTCPort: 40000, Timeout: Duration(time.Minute), Width: 1280, Height: 720, FrameRate: 25},
-		Policy: Policy{AdHoc: true, Subscribe: "anyone", MaxConferences: 500, MaxParticipants: 500, MaxLegs: 2000, MaxPerSource: 200},
-		Log:    Log{Level: "info", Format: "text"},
+		HTTP:    HTTP{Listen: "localhost:8080", TLS: HTTPTLS{Listen: ":8443"}},
+		Media:   Media{Address: "auto", RTPPorts: PortRange{20000, 29999}, WebRTCPort: 40000, Timeout: Duration(time.Minute), Width: 1280, Height: 720, FrameRate: 25},
+		Policy:  Policy{AdHoc: true, Subscribe: "anyone", MaxConferences: 500, MaxParticipants: 500, MaxLegs: 2000, MaxPerSource: 200},
+		Prompts: Prompts{Enabled: true, Language: announce.English},
+		DTMF:    DTMF{Mute: "*6", Hand: "*5", Help: "*0", Count: "*1", Lock: "*7", MuteAll: "*8", End: "*9"},
+		Log:     Log{Level: "info", Format: "text"},
 	}
 }

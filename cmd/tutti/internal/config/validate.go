@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tutti/bridge/announce"
 )
 
 // Validate reports everything that is wrong with the values of c, each with its key.
@@ -20,6 +22,7 @@ func Validate(c Config) Problems {
 	v.media(c.Media)
 	v.conferences(c.Conferences)
 	v.policy(c.Policy)
+	v.telephones(c.Prompts, c.DTMF)
 	return v.problems
 }
 
@@ -167,6 +170,14 @@ func (v *validator) conferences(cs []Conference) {
 		if strings.ContainsAny(c.Name, "/@: \t") || len(c.Name) > 64 {
 			v.add(fmt.Sprintf("conferences[%d].name", i), "%q: at most 64 characters, without / @ : and spaces, so that it can be dialled and opened", c.Name)
 		}
+		for key, pin := range map[string]string{"pin": c.PIN, "moderator_pin": c.ModeratorPIN} {
+			if strings.Trim(pin, "0123456789") != "" || len(pin) > 32 {
+				v.add(fmt.Sprintf("conferences[%d].%s", i, key), "has other characters than digits, or more than 32: a telephone could not enter it")
+			}
+		}
+		if c.PIN != "" && c.PIN == c.ModeratorPIN {
+			v.add(fmt.Sprintf("conferences[%d].moderator_pin", i), "is the same as pin: everybody would be a moderator")
+		}
 	}
 }
 
@@ -175,6 +186,30 @@ func (v *validator) policy(c Policy) {
 	v.positive("policy.max_participants", c.MaxParticipants)
 	v.positive("policy.max_legs", c.MaxLegs)
 	v.positive("policy.max_per_source", c.MaxPerSource)
+}
+
+func (v *validator) telephones(p Prompts, d DTMF) {
+	for i, w := range p.Off {
+		if !slices.Contains(announce.Words(), announce.Word(w)) {
+			v.add(fmt.Sprintf("prompts.off[%d]", i), "there is no prompt %q, only %v", w, announce.Words())
+		}
+	}
+	if _, err := d.Menu(); err != nil {
+		v.add("dtmf", "%v", err)
+	}
+}
+
+// CheckPrompts reports which files of prompts.directory cannot be used. A bridge starts without them.
+func (c Config) CheckPrompts() Problems {
+	_, err := announce.Open(c.Prompts.Directory, c.Prompts.Language)
+	if err == nil {
+		return nil
+	}
+	v := &validator{}
+	for line := range strings.Lines(err.Error()) {
+		v.add("prompts.directory", "%s", strings.TrimSpace(line))
+	}
+	return v.problems
 }
 
 func (v *validator) address(key, address string) {

@@ -55,6 +55,9 @@ control: {socket: %s}
 	if !strings.Contains(extra, "sip:") {
 		text += "sip: {listen: ['udp://" + b.sip + "', 'tcp://" + b.sip + "']}\n"
 	}
+	if !strings.Contains(extra, "prompts:") { // which would sound among the tones
+		text += "prompts: {enabled: false}\n"
+	}
 	text += strings.ReplaceAll(extra, "SIPADDRESS", b.sip)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -177,6 +180,8 @@ type conferenceState struct {
 		Number    string
 		Muted     bool
 		Speaking  bool
+		Waiting   bool
+		Hand      string
 		Endpoints map[string]struct {
 			Kind, Status, Reason string
 			Media                map[string]struct{ Type, Status, Codec, Content string }

@@ -98,6 +98,9 @@ func (s *server) compose() error {
 		return err
 	}
 	s.bridge.SetDialer(s.agent)
+	if c.Prompts.Enabled {
+		s.bridge.SetAnnouncer(s.announcer())
+	}
 	return nil
 }
 
@@ -156,7 +159,10 @@ func (s *server) bridgeConfig() bridge.Config {
 	c := s.Config
 	definitions := make([]bridge.Definition, 0, len(c.Conferences))
 	for _, d := range c.Conferences {
-		definitions = append(definitions, bridge.Definition{Name: d.Name, Title: d.Title, Layout: layout(d.Layout)})
+		definitions = append(definitions, bridge.Definition{
+			Name: d.Name, Title: d.Title, Layout: layout(d.Layout), PIN: d.PIN, ModeratorPIN: d.ModeratorPIN, Lobby: d.Lobby,
+			WaitForModerator: d.WaitForModerator, MuteOnEntry: d.MuteOnEntry, EndWithModerator: d.EndWithModerator,
+		})
 	}
 	return bridge.Config{
 		Domain:      s.authority(),
@@ -165,6 +171,7 @@ func (s *server) bridgeConfig() bridge.Config {
 			AdHoc: c.Policy.AdHoc, MaxConferences: c.Policy.MaxConferences, MaxParticipants: c.Policy.MaxParticipants,
 			MaxLegs: c.Policy.MaxLegs, MaxLegsPerSource: c.Policy.MaxPerSource,
 		},
+		Menu:   s.menu(),
 		Logger: s.Logger,
 		Mixer: mixer.Config{
 			Width: c.Media.Width, Height: c.Media.Height, FrameRate: c.Media.FrameRate,
