@@ -40,7 +40,7 @@ func (c *change) join(j join) error {
 		ID: j.user, Entity: j.request.Entity, Number: cleanName(j.request.Number), Order: c.joined, Role: cmp.Or(j.admission.role, Participant),
 		Waiting: wait != "", WaitsFor: wait,
 		Name: displayName(j.request, c.joined), Endpoints: []*Endpoint{fresh}, Gain: 1,
-		AORs: few(j.request.AORs), Language: few(j.request.Languages),
+		AORs: few(j.request.AORs), Language: few(j.request.Languages), Focus: j.request.Focus,
 	}
 	if muted {
 		u.mute(true, MutedByModerator)

@@ -30,6 +30,7 @@ type JoinRequest struct {
 	DeviceText  string    // the name of the device, "" for none
 	AORs        []string  // RFC 4575 associated-aors
 	Languages   []string  // preferred by the person, BCP 47 (Accept-Language); the first counts most
+	Focus       string    // URI of a conference that comes as a participant (RFC 4575 cascaded-focus), "" for a person
 	PIN         string    // that the far end brought; "" for none
 	Ticket      *Ticket   // nil where the adapter knows nothing of who comes
 	Referred    *Info     // nil where no REFER made the far end come

@@ -134,6 +134,8 @@ func hostile() []JoinRequest {
 		{Entity: "sip:alice@host", DisplayText: `<b>&"Ada"</b>]]>`},
 		{Entity: "sip:alice@host", DisplayText: "again from the same address"},
 		{Entity: "sip:+4930123456@trunk.example;user=phone", DisplayText: "+4930123456", Number: "+4930123456", Endpoint: "sip:+4930123456@192.0.2.7:5062"},
+		{Entity: "sip:team@other.example", Focus: "sip:team@other.example;gr=1", DisplayText: "Team"},
+		{Focus: "sip:\x00 @[::1]"},
 		{Entity: "tel:+4930123456", AORs: []string{"tel:+4930123456", "sip:x@host", "http://host", "sip:"}, Languages: []string{"de-DE", "not a tag", "x\x00", "12", "en"}},
 		{Entity: "sip:a b\x00<>\"@[2001:db8::1]:5060;x=%zz?h=1", DisplayText: "null \x00 bell \a \uFFFE \xff", DeviceText: "\x01<phone>"},
 		{Entity: "sip://a[#]#b:c", Endpoint: "sip:::::"},
@@ -172,6 +174,9 @@ func TestConferenceInfoOfHostileNames(t *testing.T) {
 			if seen := strings.Contains(string(full), number); seen != (v.Operator || mine) {
 				t.Errorf("%+v sees %s: %v\n%s", v, number, seen, full)
 			}
+		}
+		if !strings.Contains(string(full), "<cascaded-focus>sip:team@other.example</cascaded-focus>") {
+			t.Errorf("%+v does not see that Team is a conference", v)
 		}
 		if seen := strings.Contains(string(full), "call-info"); seen != v.Operator {
 			t.Errorf("%+v sees dialogs: %v", v, seen)

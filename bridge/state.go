@@ -140,6 +140,7 @@ type User struct {
 	Order    int      // of joining, from 1
 	AORs     []string // RFC 4575 associated-aors
 	Language []string // RFC 4575 languages, the preferred one first (BCP 47)
+	Focus    string   // RFC 4575 cascaded-focus: URI of the conference that this participant is, "" for a person
 	Role     Role
 	Muted    bool
 	MutedBy  Muter     // "" while not muted

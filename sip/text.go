@@ -275,6 +275,12 @@ func (ua *UserAgent) joinRequest(r *transport.Request, conference, user string, 
 	}
 	if contact := r.Contact(); contact != nil {
 		j.Endpoint = short(contact.Address.String())
+		if isFocus(contact) && !private(r.Request) {
+			j.Focus = j.Endpoint
+		}
+	}
+	if languages := r.GetHeader("accept-language"); languages != nil {
+		j.Languages = preferred(languages.Value())
 	}
 	number := conferenceName(who)
 	if user != "" {

@@ -16,7 +16,7 @@ func user(s *bridge.State, u *bridge.User, v bridge.Viewer) *element {
 	for _, r := range u.Roles() {
 		roles.add(leaf("entry", string(r)))
 	}
-	e.add(roles, leaf("languages", languages(u.Language)))
+	e.add(roles, leaf("languages", languages(u.Language)), leaf("cascaded-focus", address(u, u.Focus, v)))
 	for _, device := range u.Endpoints {
 		e.add(endpoint(s, u, device, v))
 	}
