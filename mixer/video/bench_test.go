@@ -189,7 +189,7 @@ func (c *composite) close() {
 	}
 }
 
-// TestStepAllocatesNothing: a frame of 9 sources, composed, encoded by a fake and written to a viewer.
+// TestStepAllocatesNothing: a frame of 9 sources, composed, encoded by fakes and written to two viewers on two rungs.
 func TestStepAllocatesNothing(t *testing.T) {
 	e := New(Config{})
 	var err error
@@ -197,8 +197,15 @@ func TestStepAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := (&fake{}).video("VP8")
-	done := make(chan struct{}, 1)
-	e.AddViewer("v", ViewerEncoding{Video: v}, sinkFunc(func() { done <- struct{}{} }))
+	done := make(chan struct{}, 2)
+	for _, leg := range []plan.LegID{"v", "w"} {
+		e.AddViewer(leg, ViewerEncoding{Video: v}, sinkFunc(func() { done <- struct{}{} }))
+	}
+	for v := range e.viewers {
+		if v.leg == "w" {
+			v.Report(Report{HasLoss: true, Limit: 900_000})
+		}
+	}
 	var tiles []plan.Tile
 	var sources []*Source
 	for i := range 9 {
@@ -206,7 +213,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 		sources = append(sources, e.AddSource(leg, plan.MainContent, SourceOptions{}))
 		tiles = append(tiles, plan.Tile{Leg: leg, Label: "Ada", Video: true, Speaking: i == 0})
 	}
-	e.SetScenes(scene(plan.Grid, []plan.LegID{"v"}, tiles...))
+	e.SetScenes(scene(plan.Grid, []plan.LegID{"v", "w"}, tiles...))
 	img := image.NewYCbCr(image.Rect(0, 0, 640, 360), image.YCbCrSubsampleRatio420)
 	var wg sync.WaitGroup
 	start, n := time.Now(), 0
@@ -218,10 +225,14 @@ func TestStepAllocatesNothing(t *testing.T) {
 		}
 		e.step(t.Context(), &wg, now, now.Sub(start))
 		<-done
+		<-done
 		awaitIdle(e)
 	}
 	for range 5 {
 		frame()
+	}
+	if n := len(e.plan.classes); n != 2 {
+		t.Errorf("%d classes, want 2", n)
 	}
 	if n := testing.AllocsPerRun(20, frame); n != 0 {
 		t.Errorf("%v allocations a frame, want 0", n)
