@@ -21,6 +21,7 @@ type page struct {
 	messages chan outboundIn
 	bridge   chan json.RawMessage // candidates of the bridge
 	settings func(*pion.SettingEngine)
+	network  interceptor.Factory // between the page and the bridge; may be nil
 	closed   chan error
 	pc       *pion.PeerConnection
 
@@ -145,6 +146,9 @@ func (p *page) connect() *pion.PeerConnection {
 		p.t.Fatal(err)
 	}
 	chain := &interceptor.Registry{}
+	if p.network != nil {
+		chain.Add(p.network) // the first to see what arrives
+	}
 	if err := pion.RegisterDefaultInterceptors(m, chain); err != nil {
 		p.t.Fatal(err)
 	}

@@ -20,10 +20,15 @@ import (
 // startBridge runs a real bridge and an endpoint on loopback for the length of a test.
 func startBridge(t *testing.T) (*bridge.Bridge, *Endpoint) {
 	t.Helper()
+	return startBridgeWith(t, testVideo()...)
+}
+
+func startBridgeWith(t *testing.T, video ...codec.Video) (*bridge.Bridge, *Endpoint) {
+	t.Helper()
 	b := bridge.New(bridge.Config{Domain: "example.org", Policy: bridge.Policy{AdHoc: true}})
 	e, err := New(Config{
 		Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
-		Audio:     []codec.Audio{opus.Opus()}, Video: testVideo(),
+		Audio:     []codec.Audio{opus.Opus()}, Video: video,
 	}, b)
 	if err != nil {
 		t.Fatal(err)
