@@ -33,7 +33,7 @@ func sidebar(s *bridge.State, b bridge.Sidebar, v bridge.Viewer) *element {
 			users.add(tag("user").with("entity", userEntity(u, v)))
 		}
 	}
-	gain := strconv.FormatFloat(float64(b.MainGain), 'g', 4, 32)
+	gain := strconv.FormatFloat(float64(b.MainGain), 'g', -1, 32)
 	return tag("entry",
 		tag("conference-description", leaf("display-text", b.Name), xcon("sidebar-parent", uri(s.Conference.URI)),
 			own("sidebar", "id", string(b.ID), "kind", string(b.Kind), "owner", string(b.Owner), "created", moment(b.Created),

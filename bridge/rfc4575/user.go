@@ -22,7 +22,7 @@ func user(s *bridge.State, u *bridge.User, v bridge.Viewer) *element {
 	}
 	gain := ""
 	if u.Gain != 1 {
-		gain = strconv.FormatFloat(float64(u.Gain), 'g', 4, 32)
+		gain = strconv.FormatFloat(float64(u.Gain), 'g', -1, 32)
 	}
 	e.add(own("user", "id", string(u.ID), "order", strconv.Itoa(u.Order), "number", v.Text(u, u.Number),
 		"muted", flag(u.Muted), "muted-by", string(u.MutedBy), "hard", flag(u.Hard), "asked", moment(u.Asked), "deaf", flag(u.Deaf), "gain", gain,
