@@ -48,6 +48,7 @@ screenshot: go peers build ## make the picture of the README anew
 
 bench: build ## what the media plane and a running bridge cost, as ratios to floors of the same run
 	@go test -run '^$$' -bench 'Tick|Composite' -benchtime 2s ./mixer ./mixer/video
+	@go test -run '^$$' -bench ConferenceInfo -benchtime 1s ./bridge
 	@cd cmd/tutti/internal/bench && TUTTI_BENCH=$(CURDIR)/bin/tutti go test -count=1 -timeout 10m
 
 fuzz: go dependencies ## each fuzz target for FUZZTIME (10s)
