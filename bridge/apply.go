@@ -66,6 +66,12 @@ func (c *change) carryOut(command Command) error {
 		c.quiet(command)
 	case announced:
 		c.announced(command)
+	case arrive:
+		return c.arrive(command)
+	case moved:
+		c.moved(command)
+	case stayed:
+		c.stayed(command)
 	case pinChecked:
 		c.checked(command)
 	case tick:
@@ -123,6 +129,8 @@ func (c *change) wish(command Command) error {
 		return c.unban(command)
 	case Configure:
 		return c.configure(command)
+	case Transfer:
+		return c.transfer(command)
 	case MuteAll:
 		return c.muteAll(command)
 	case AskUnmute:

@@ -308,6 +308,9 @@ func (c *change) moveAside(s SidebarMove) error {
 	if err != nil {
 		return err
 	}
+	if b, _ := c.Sidebar(s.Sidebar); b.byRef() {
+		return c.sendAside(b, users...)
+	}
 	if err := c.open(s.Sidebar); err != nil {
 		return err
 	}
@@ -346,16 +349,30 @@ func (c *change) joinSidebar(s SidebarJoin) error {
 	if err != nil {
 		return err
 	}
-	if err = c.open(s.Sidebar); err != nil {
+	b, _ := c.Sidebar(s.Sidebar)
+	if err = c.open(s.Sidebar); err != nil && !b.byRef() {
 		return err
 	}
-	if b, _ := c.Sidebar(s.Sidebar); s.Sidebar != "" && !c.chairs() && b.Owner != u.ID && !slices.Contains(b.Invited, u.ID) && u.Sidebar != b.ID {
+	if s.Sidebar != "" && !c.chairs() && b.Owner != u.ID && !slices.Contains(b.Invited, u.ID) && u.Sidebar != b.ID {
 		return refuseUninvited()
+	}
+	if b.byRef() {
+		return c.sendAside(b, u)
 	}
 	if !u.Connected() {
 		return refuseBusyAside(u.Label())
 	}
 	c.place(u, s.Sidebar)
+	return nil
+}
+
+// sendAside transfers users into a sidebar that is a conference of its own.
+func (c *change) sendAside(b Sidebar, users ...*User) error {
+	for _, u := range users {
+		if err := c.sendTo(u, Handover{To: c.refName(b.ID), Trusted: true, aside: true}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

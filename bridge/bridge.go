@@ -142,8 +142,9 @@ type Preferences struct {
 // It makes no state. The error is a *Refusal.
 func (b *Bridge) Admit(r JoinRequest) (Preferences, error) {
 	b.mu.Lock()
-	c, err := b.admitLocked(r.Conference, true)
 	replaces := b.tokens[r.Resume]
+	r.Conference = replaces.whither(r.Conference)
+	c, err := b.admitLocked(r.Conference, true)
 	if err == nil && replaces == nil {
 		if err = b.legs.room(r.Source, b.cfg.Policy); err == nil {
 			d, _ := b.definition(r.Conference)
@@ -155,7 +156,7 @@ func (b *Bridge) Admit(r JoinRequest) (Preferences, error) {
 		return Preferences{}, err
 	}
 	s := c.State()
-	if replaces == nil || replaces.conference != c {
+	if replaces == nil || replaces.in() != c {
 		if err = s.room(); err == nil && s.Door.banned(r.Entity, r.Source) {
 			err = refuseBanned()
 		}

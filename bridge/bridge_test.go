@@ -282,7 +282,7 @@ func TestWatchersSeeTheLatest(t *testing.T) {
 			t.Fatalf("first: %v, %v", prev, cur)
 		}
 		for i := range 500 { // nobody looks; nobody is held up
-			if err := ada.conference.do(t.Context(), by(ada.User()), Mute{On: i%2 == 0}); err != nil {
+			if err := ada.in().do(t.Context(), by(ada.User()), Mute{On: i%2 == 0}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -461,7 +461,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			leg.Leave(Reason{Method: Departed})
 		}
 		for _, leg := range legs {
-			<-leg.conference.done
+			<-leg.in().done
 		}
 	}
 	round()

@@ -211,6 +211,16 @@ func (c *Conference) note(e entry, err error) {
 		}
 	case leave:
 		delete(c.legs, command.leg)
+	case arrive:
+		if err == nil {
+			for _, leg := range e.request.legs {
+				c.legs[leg.id] = leg
+			}
+		}
+	case moved:
+		for _, id := range command.legs {
+			delete(c.legs, id)
+		}
 	case announced:
 		delete(c.plays, command.source)
 	}
@@ -228,6 +238,10 @@ func (c *Conference) carryOut(e entry, effects []Effect, a answer) func() {
 			}
 		case Announce:
 			todo = append(todo, c.announce(effect.Play))
+		case Handover:
+			legs := c.legsFor(effect.User)
+			answered = answered || effect.answers
+			todo = append(todo, func() { go c.handOver(effect, legs, e.request) })
 		case CheckPIN:
 			todo = append(todo, func() { go c.checkPIN(effect) })
 		case Hush:
@@ -246,6 +260,16 @@ func (c *Conference) carryOut(e entry, effects []Effect, a answer) func() {
 			e.request.reply(a)
 		}
 	}
+}
+
+// legsFor are the legs of a user.
+func (c *Conference) legsFor(u *User) (legs []*Leg) {
+	for _, e := range u.Endpoints {
+		if leg := c.legs[e.Leg]; leg != nil {
+			legs = append(legs, leg)
+		}
+	}
+	return legs
 }
 
 // joinedAs is the user of a leg that has just joined.

@@ -34,6 +34,7 @@ type entry struct {
 // request is what belongs to an order and is not pure.
 type request struct {
 	leg    *Leg          // that joins; nil for other commands
+	legs   []*Leg        // that arrive
 	answer chan<- answer // of one
 }
 

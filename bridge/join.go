@@ -113,13 +113,14 @@ const tries = 10
 
 func (b *Bridge) tryJoin(ctx context.Context, r JoinRequest) (*Leg, error) {
 	b.mu.Lock()
+	r.Conference = b.tokens[r.Resume].whither(r.Conference)
 	c, err := b.openLocked(r.Conference, true)
 	if err != nil {
 		b.mu.Unlock()
 		return nil, err
 	}
 	replaces := b.tokens[r.Resume]
-	if replaces != nil && replaces.conference != c {
+	if replaces != nil && replaces.in() != c {
 		replaces = nil
 	}
 	if err = b.legs.room(r.Source, b.cfg.Policy); err != nil && replaces == nil {

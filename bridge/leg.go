@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tutti/mixer"
@@ -15,10 +16,11 @@ import (
 type Leg struct {
 	id         plan.LegID
 	token      string
+	moved      atomic.Bool // to another conference than it joined
 	kind       LegKind
 	method     JoiningMethod
 	source     string
-	conference *Conference
+	conference atomic.Pointer[Conference] // that it is in; only moveTo changes it
 	done       chan struct{}
 
 	mu    sync.Mutex // guards the fields below, and that no stream is attached after Leave
@@ -28,15 +30,21 @@ type Leg struct {
 	hung  *Reason   // told to hang up; only once
 	late  *time.Timer
 	left  bool
+	lines lines
 	pace  pace
 }
 
 func newLeg(c *Conference, id plan.LegID, user UserID, r JoinRequest) *Leg {
-	return &Leg{
-		id: id, token: rand.Text(), kind: r.Kind, method: r.Method, source: r.Source, conference: c, done: make(chan struct{}),
+	l := &Leg{
+		id: id, token: rand.Text(), kind: r.Kind, method: r.Method, source: r.Source, done: make(chan struct{}),
 		user: user, began: r.Began, actor: r.Actor,
 	}
+	l.conference.Store(c)
+	return l
 }
+
+// in is the conference that the leg is in.
+func (l *Leg) in() *Conference { return l.conference.Load() }
 
 func newLegID() plan.LegID { return plan.LegID(strings.ToLower(rand.Text())) }
 
@@ -66,16 +74,16 @@ func (l *Leg) setUser(u UserID) {
 	l.user = u
 }
 
-// Conference is the conference that the leg joined.
-func (l *Leg) Conference() *Conference { return l.conference }
+// Conference is the conference that the leg is in: the one that it joined, or was transferred to.
+func (l *Leg) Conference() *Conference { return l.in() }
 
 // Attach tells the media plane and the roster what was negotiated; again after each renegotiation. See mixer.Mixer.Attach.
 // It answers a call out. After Leave the error is a *Refusal.
 func (l *Leg) Attach(streams []mixer.Stream) ([]mixer.Inlet, error) {
 	inlets, err := l.attach(streams)
 	if err == nil {
-		l.conference.bridge.complete(l, time.Now()) // of a call out
-		l.conference.happened(mediaChanged{l.id, mediaOf(streams)}, mayLose)
+		l.in().bridge.complete(l, time.Now()) // of a call out
+		l.in().happened(mediaChanged{l.id, mediaOf(streams)}, mayLose)
 	}
 	return inlets, err
 }
@@ -86,7 +94,7 @@ func (l *Leg) attach(streams []mixer.Stream) ([]mixer.Inlet, error) {
 	if l.left {
 		return nil, refuseGone()
 	}
-	return l.conference.mixer.Attach(l.id, streams)
+	return l.lines.attach(l.in().mixer, l.id, streams)
 }
 
 // mediaOf is what the roster shows of streams.
@@ -150,13 +158,13 @@ func codecOf(s mixer.Stream) string {
 }
 
 // SetStatus tells the roster about the life of the call.
-func (l *Leg) SetStatus(s Status) { l.conference.happened(statusChanged{l.id, s}, mayLose) }
+func (l *Leg) SetStatus(s Status) { l.in().happened(statusChanged{l.id, s}, mayLose) }
 
 // Press is a DTMF key that came by signalling (INFO); keys in RTP are noticed by the mixer.
-func (l *Leg) Press(key rune) { l.conference.happened(pressed{l.id, key}, mayLose) }
+func (l *Leg) Press(key rune) { l.in().happened(pressed{l.id, key}, mayLose) }
 
 // RequestKeyFrame is a far end's wish for a key frame that came by signalling (RFC 5168).
-func (l *Leg) RequestKeyFrame(stream string) { l.conference.mixer.RequestKeyFrame(l.id, stream) }
+func (l *Leg) RequestKeyFrame(stream string) { l.in().mixer.RequestKeyFrame(l.id, stream) }
 
 // Leave takes the leg out of the conference. Only the first call counts.
 func (l *Leg) Leave(r Reason) { l.leave(r, false) }
@@ -165,7 +173,7 @@ func (l *Leg) leave(r Reason, atOnce bool) {
 	if !l.finish() {
 		return
 	}
-	l.conference.happened(leave{l.id, r, atOnce}, mustKeep)
+	l.in().happened(leave{l.id, r, atOnce}, mustKeep)
 }
 
 // abandon is Leave when the conference is no longer there to hear of it.
@@ -182,9 +190,9 @@ func (l *Leg) finish() bool {
 	if l.late != nil {
 		l.late.Stop()
 	}
-	l.conference.mixer.Detach(l.id)
+	l.in().mixer.Detach(l.id)
 	l.mu.Unlock()
-	l.conference.bridge.exit(l)
+	l.in().bridge.exit(l)
 	close(l.done)
 	return true
 }
@@ -199,7 +207,7 @@ func (l *Leg) Do(ctx context.Context, command Command) error {
 	if !l.mayAsk(time.Now()) {
 		return refuseHaste()
 	}
-	return l.conference.do(ctx, Caller{User: l.User()}, command)
+	return l.in().do(ctx, Caller{User: l.User()}, command)
 }
 
 func (l *Leg) mayAsk(now time.Time) bool {

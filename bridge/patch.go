@@ -12,9 +12,9 @@ import (
 type Object = map[string]any
 
 // Patch is the JSON merge patch (RFC 7396) that makes View(old, v) into View(now, v); empty if they are the same. Its cost
-// is that of what changed.
+// is that of what changed, within one conference.
 func Patch(old, now *State, v Viewer) Object {
-	if waits(old, v) || waits(now, v) {
+	if waits(old, v) || waits(now, v) || old.Conference.Name != now.Conference.Name {
 		return difference(*View(old, v), *View(now, v))
 	}
 	patch := Object{}

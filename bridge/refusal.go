@@ -180,6 +180,10 @@ func refuseBanned() *Refusal {
 	return refuse(RuleBanned, "a moderator keeps you out of the conference")
 }
 
+func refuseTransfer(format string, args ...any) *Refusal {
+	return refuse(RuleTransfer, "no transfer: "+format, args...)
+}
+
 func refuseHard() *Refusal {
 	return refuse(RuleMuted, "a moderator muted you; ask a moderator to be heard again")
 }

@@ -174,6 +174,9 @@ func (s *script) sidebar(st *State, on bool) Command {
 	case 7:
 		return SidebarMerge{some(), some()}
 	case 8:
+		if s.next(3) == 0 {
+			return Transfer{s.user(st), []string{"8002", "8001", "a b"}[s.next(3)], ""}
+		}
 		return []Command{SidebarEnd{some()}, SidebarGain{some(), gain}}[s.next(2)]
 	}
 	return Broadcast{s.user(st), on}
@@ -183,6 +186,16 @@ func (s *script) sidebar(st *State, on bool) Command {
 func (s *script) heard(st *State) Command {
 	if n := len(st.Playing); n > 0 && s.next(2) == 0 {
 		return announced{source: st.Playing[s.next(n)].Source}
+	}
+	switch s.next(6) {
+	case 0:
+		return stayed{s.user(st)}
+	case 1:
+		return moved{user: s.user(st)}
+	case 2:
+		s.legs++
+		leg := &Endpoint{Leg: plan.LegID(fmt.Sprintf("leg%d", s.legs)), Kind: SIP, Status: Connected}
+		return arrive{user: &User{ID: UserID(fmt.Sprintf("u%d", s.legs)), Name: "Ada", Hand: s.at, Endpoints: []*Endpoint{leg}}, admission: s.admission()}
 	}
 	return pinChecked{s.user(st), s.next(2) == 0, s.admission()}
 }
@@ -292,6 +305,10 @@ func checkOrder(t *testing.T, old, now *State, o Order, effects []Effect, err er
 	switch c := o.Command.(type) {
 	case Lock, End, Grant, AskUnmute, SetGain, Unban, Admit, Deny, Configure, PlayFile, StopPlaying:
 		t.Fatalf("a %v could %+v", me, c)
+	case Transfer:
+		if c.User != "" && c.User != me.ID {
+			t.Fatalf("%v could %+v", me, c)
+		}
 	case SidebarMove, Broadcast:
 		t.Fatalf("a %v could %+v", me, c)
 	case SidebarJoin:

@@ -115,5 +115,9 @@ func TestSidebarByReference(t *testing.T) {
 	if b, _ := h.state.Sidebar("s"); b.URI != "sip:8001-s@example.org" {
 		t.Errorf("sidebar %+v", b)
 	}
-	h.refused(by("a"), SidebarJoin{"s"}, RuleInvalid)
+	h.refused(by("a"), SidebarJoin{"s"}, RuleSidebar)
+	h.must(Operator("cli"), SidebarMove{"s", []UserID{"a"}})
+	if len(h.did) != 1 || h.did[0].(Handover).To != "8001-s" {
+		t.Errorf("effects %+v", h.did)
+	}
 }

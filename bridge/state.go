@@ -153,6 +153,7 @@ type User struct {
 	Sidebar  SidebarID // the one they are in, "" for the conference itself
 	Loud     bool      // is heard in all sidebars too
 	VideoOff bool      // the camera is not shown
+	View     OwnView   // of the picture, as they want it
 	Hand     time.Time // raised then; zero is down
 	Speaking time.Time // since then; zero is silent
 	DialedBy UserID    // who dialled this user out, "" for an operator or who dialled in
@@ -160,6 +161,7 @@ type User struct {
 	Endpoints []*Endpoint // in the order of joining
 
 	named   bool                 // by a moderator
+	moving  bool                 // into another conference, just now
 	leaving bool                 // is hung up when it has heard why
 	keys    announce.Keys        // DTMF pressed so far
 	pin     announce.PINDialogue // of who is asked for one

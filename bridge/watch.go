@@ -9,6 +9,7 @@ import (
 // holds up nobody.
 type Watcher struct {
 	conference *Conference
+	leg        *Leg // that is followed wherever it is transferred; nil for none
 	last       *published
 }
 
@@ -24,8 +25,8 @@ func (b *Bridge) Watch(name string) (*Watcher, error) {
 // Watch follows the conference.
 func (c *Conference) Watch() *Watcher { return &Watcher{conference: c} }
 
-// Watch follows the leg's conference.
-func (l *Leg) Watch() *Watcher { return l.conference.Watch() }
+// Watch follows the leg's conference, and the leg into another.
+func (l *Leg) Watch() *Watcher { return &Watcher{leg: l, conference: l.in()} }
 
 // Next waits for a state that is newer than the last one it returned, which is prev; the first time prev is nil. The
 // error is the end of ctx, or a *Refusal with RuleEnded when the conference has ended.
@@ -37,6 +38,9 @@ func (w *Watcher) Next(ctx context.Context) (prev, cur *State, err error) {
 		case <-ctx.Done():
 			return prev, nil, context.Cause(ctx)
 		}
+	}
+	if w.leg != nil {
+		w.conference = w.leg.in()
 	}
 	now := w.conference.now.Load()
 	if now.state.Ended != nil {

@@ -70,6 +70,10 @@ func chairCommand(name string) (request, bool) {
 		return order(func(p expelParams) bridge.Command { return bridge.End{Reason: p.Reason} }), true
 	case "settings":
 		return order(func(p settingsParams) bridge.Command { return bridge.Configure(p) }), true
+	case "transfer":
+		return order(func(p transferParams) bridge.Command {
+			return bridge.Transfer{User: p.Participant, Conference: p.Conference, PIN: p.PIN}
+		}), true
 	case "play":
 		return order(func(p playParams) bridge.Command { return bridge.PlayFile{User: p.Participant, File: p.File} }), true
 	case "stop-playing":
@@ -161,6 +165,11 @@ type (
 		MuteOnEntry      *bool      `json:"muteOnEntry"`
 		EndWithModerator *bool      `json:"endWithModerator"`
 		EndsAt           *time.Time `json:"endsAt"`
+	}
+	transferParams struct {
+		Participant bridge.UserID `json:"participant"`
+		Conference  string        `json:"conference"`
+		PIN         string        `json:"pin"`
 	}
 	playParams struct {
 		Participant bridge.UserID `json:"participant"`

@@ -58,6 +58,14 @@ type renameRequest struct {
 	}
 }
 
+type transferRequest struct {
+	Member
+
+	Body struct {
+		Conference string `json:"conference" minLength:"1" maxLength:"256" doc:"made if need be"`
+	}
+}
+
 type chatRequest struct {
 	Named
 
@@ -145,6 +153,12 @@ func (a *api) commands(h huma.API) {
 	huma.Register(h, empty("revoke-role", http.MethodDelete, one+"/roles/{role}", "Take a role away from a participant"),
 		func(ctx context.Context, in *roleRequest) (*struct{}, error) {
 			return a.about(ctx, &in.Member, func(u bridge.UserID) bridge.Command { return bridge.Revoke{User: u, Role: in.Role} })
+		})
+	huma.Register(h, empty("transfer-participant", http.MethodPost, one+"/transfer", "Bring a participant into another conference, without a new call"),
+		func(ctx context.Context, in *transferRequest) (*struct{}, error) {
+			return a.about(ctx, &in.Member, func(u bridge.UserID) bridge.Command {
+				return bridge.Transfer{User: u, Conference: in.Body.Conference}
+			})
 		})
 	a.wholes(h)
 }
