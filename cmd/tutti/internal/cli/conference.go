@@ -15,12 +15,16 @@ import (
 )
 
 func (a *app) conference() *cobra.Command {
-	cmd := &cobra.Command{Use: "conference", Aliases: []string{"conferences"}, Short: "List, show, watch, lock and end conferences"}
+	cmd := &cobra.Command{Use: "conference", Aliases: []string{"conferences"}, Short: "List, show, watch, steer and end conferences"}
 	cmd.AddCommand(
 		a.conferenceList(), a.conferenceShow(), a.conferenceWatch(),
-		a.conferencePost("lock", "Keep newcomers out", "Nobody else gets into %s.", "/lock"),
-		a.conferencePost("unlock", "Let newcomers in again", "%s is open again.", "/unlock"),
-		a.conferenceEnd(),
+		a.whole("lock", "Keep newcomers out", http.MethodPost, "/lock", "Nobody else gets into %s."),
+		a.whole("unlock", "Let newcomers in again", http.MethodPost, "/unlock", "%s is open again."),
+		a.whole("mute", "Silence everybody but moderators", http.MethodPost, "/mute", "Everybody in %s is muted."),
+		a.whole("unmute", "Let everybody be heard again", http.MethodPost, "/unmute", "Everybody in %s is heard again."),
+		a.whole("admit", "Let everybody in from the lobby", http.MethodPost, "/admit", "Nobody waits for %s any more."),
+		a.whole("end", "End a conference for everybody", http.MethodDelete, "", "%s has ended."),
+		a.conferenceLayout(), a.conferenceSpotlight(), a.conferenceChat(), a.conferenceSet(),
 	)
 	return cmd
 }
@@ -94,38 +98,6 @@ func (a *app) conferenceShow() *cobra.Command {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			return a.print(cmd, raw, func(w io.Writer) error { return writeState(w, &state) })
-		},
-	}
-}
-
-func (a *app) conferencePost(use, short, done, path string) *cobra.Command {
-	return &cobra.Command{
-		Use: use + " CONFERENCE", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeConferences,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			if err := c.Do(cmd.Context(), http.MethodPost, conferencePath(args[0])+path, nil, nil); err != nil {
-				return err
-			}
-			return a.said(cmd, done, args[0])
-		},
-	}
-}
-
-func (a *app) conferenceEnd() *cobra.Command {
-	return &cobra.Command{
-		Use: "end CONFERENCE", Short: "End a conference for everybody", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeConferences,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			if err := c.Do(cmd.Context(), http.MethodDelete, conferencePath(args[0]), nil, nil); err != nil {
-				return err
-			}
-			return a.said(cmd, "%s has ended.", args[0])
 		},
 	}
 }

@@ -17,13 +17,25 @@ import (
 
 func (a *app) participant() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "participant", Aliases: []string{"participants"}, Short: "List, mute and expel participants",
-		Long: "List, mute and expel participants. A participant is named by id or, where only one has it, by name.",
+		Use: "participant", Aliases: []string{"participants"}, Short: "List, mute, admit, expel participants, and give them roles",
+		Long: "List, mute, admit, expel participants, and give them roles. A participant is named by id or, where only one has it, by name.",
 	}
 	cmd.AddCommand(a.participantList(),
-		a.participantDo("mute", "Silence a participant", http.MethodPost, "/mute", "%s is muted."),
-		a.participantDo("unmute", "Let a participant be heard again", http.MethodPost, "/unmute", "%s is heard again."),
-		a.participantExpel())
+		a.participantMute(),
+		a.one("unmute", "Let a participant be heard again", http.MethodPost, "/unmute", "%s is heard again."),
+		a.one("ask-unmute", "Ask a participant to unmute", http.MethodPost, "/ask-unmute", "%s is asked to unmute."),
+		a.toggle("deafen", "Let a participant hear nobody", "/deafen", true, "%s hears nobody."),
+		a.toggle("undeafen", "Let a participant hear again", "/deafen", false, "%s hears again."),
+		a.toggle("hide", "Hide a participant's camera", "/video", false, "%s is not shown."),
+		a.toggle("show", "Show a participant's camera", "/video", true, "%s is shown."),
+		a.toggle("broadcast", "Let a participant be heard in all sidebars too", "/broadcast", true, "%s is heard in all sidebars."),
+		a.toggle("unbroadcast", "Let a participant be heard where they are only", "/broadcast", false, "%s is heard where they are."),
+		a.one("lower-hand", "Lower a participant's hand", http.MethodPost, "/lower-hand", "%s has the hand down."),
+		a.one("admit", "Let a participant in from the lobby", http.MethodPost, "/admit", "%s is in."),
+		a.one("deny", "Turn a participant away from the lobby", http.MethodPost, "/deny", "%s is turned away."),
+		a.roleCommand("grant", "Give a role: moderator, presenter, participant, guest or listener", http.MethodPut, "%s is %s."),
+		a.roleCommand("revoke", "Take a role away", http.MethodDelete, "%s is no %s any more."),
+		a.participantGain(), a.participantRename(), a.participantExpel())
 	return cmd
 }
 
@@ -78,24 +90,23 @@ func participantPath(args []string) string {
 	return conferencePath(args[0]) + "/participants/" + url.PathEscape(args[1])
 }
 
-func (a *app) participantDo(use, short, method, path, done string) *cobra.Command {
-	return &cobra.Command{
-		Use: use + " CONFERENCE PARTICIPANT", Short: short, Args: cobra.ExactArgs(2), ValidArgsFunction: a.completeParticipants,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			if err := c.Do(cmd.Context(), method, participantPath(args)+path, nil, nil); err != nil {
-				return err
-			}
-			return a.said(cmd, done, args[1])
+func (a *app) participantMute() *cobra.Command {
+	var hard bool
+	return a.command(call{
+		use: "mute CONFERENCE PARTICIPANT", short: "Silence a participant", method: http.MethodPost, args: cobra.ExactArgs(2),
+		flags: func(cmd *cobra.Command) {
+			cmd.Flags().BoolVar(&hard, "hard", false, "so that only a moderator or an operator can undo it")
 		},
-	}
+		request: func(args []string) (string, any, error) {
+			return participantPath(args) + "/mute" + when(hard, "?hard=true"), nil, nil
+		},
+		done: func(args []string) string { return args[1] + " is muted." },
+	})
 }
 
 func (a *app) participantExpel() *cobra.Command {
 	var reason string
+	var ban bool
 	cmd := &cobra.Command{
 		Use: "expel CONFERENCE PARTICIPANT", Short: "Take a participant out, or cancel a call that still rings", Args: cobra.ExactArgs(2),
 		ValidArgsFunction: a.completeParticipants,
@@ -104,17 +115,21 @@ func (a *app) participantExpel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			path := participantPath(args)
+			query := url.Values{}
 			if reason != "" {
-				path += "?reason=" + url.QueryEscape(reason)
+				query.Set("reason", reason)
 			}
-			if err := c.Do(cmd.Context(), http.MethodDelete, path, nil, nil); err != nil {
+			if ban {
+				query.Set("ban", "true")
+			}
+			if err := c.Do(cmd.Context(), http.MethodDelete, participantPath(args)+"?"+query.Encode(), nil, nil); err != nil {
 				return err
 			}
 			return a.said(cmd, "%s is out.", args[1])
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "what the participant is told")
+	cmd.Flags().BoolVar(&ban, "ban", false, "they may not come again")
 	return cmd
 }
 

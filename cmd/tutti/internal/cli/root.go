@@ -96,7 +96,7 @@ func newRoot(version string) *cobra.Command {
 		cmd.GroupID = "bridge"
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{a.conference(), a.participant(), a.dial(), a.attach()} {
+	for _, cmd := range []*cobra.Command{a.conference(), a.participant(), a.sidebar(), a.dial(), a.attach()} {
 		cmd.GroupID = "control"
 		root.AddCommand(cmd)
 	}

@@ -44,7 +44,7 @@ func userMarks(u client.User) string {
 	for _, r := range u.Roles {
 		roles = append(roles, string(r))
 	}
-	return marks("["+u.ID+"]", when(u.Number != u.Name, u.Number), strings.Join(roles, "/"), when(u.Muted, "muted"), when(!u.Camera, "camera off"), when(u.Speaking, "speaking"), when(u.Hand != "", "hand raised"))
+	return marks("["+u.ID+"]", when(u.Number != u.Name, u.Number), strings.Join(roles, "/"), when(u.Muted, "muted"), when(!u.Camera, "camera off"), when(u.Speaking, "speaking"), when(u.Hand != "", "hand raised"), when(u.Deaf, "deaf"), when(u.Waiting, "in the lobby"), when(u.Sidebar != "", "in a sidebar"))
 }
 
 func mediaText(m bridge.MediaView) string {
