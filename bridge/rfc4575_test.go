@@ -64,7 +64,7 @@ func TestConferenceInfoOfRandomStates(t *testing.T) {
 	keep := func(d []byte) { documents[string(d)] = true }
 	for seed := range uint64(4) {
 		step := 0
-		RandomStates(t, seed, 2500, func(prev, now *State) {
+		RandomStates(t, seed, 3500, func(prev, now *State) {
 			for _, s := range subscribers {
 				s.notify(t, prev, now, keep)
 			}
