@@ -53,7 +53,7 @@ func (c *change) waits(a admission) Wait {
 func (c *change) enter(u *User) {
 	switch u.WaitsFor {
 	case WaitPIN:
-		dialogue, step := announce.StartPIN(c.at)
+		dialogue, step := announce.StartPIN(c.at, !c.Door.PIN)
 		c.edit(u, touchedInside, func(u *User) { u.pin = dialogue })
 		c.converse(u.ID, step)
 	case "":
@@ -195,6 +195,8 @@ func (c *change) converse(id UserID, step announce.PINStep) {
 		c.turnAway(u, refuseNoPIN().Text, words...)
 	case len(words) > 0 && !c.playTo(u, Play{Prompts: words}):
 		c.turnAway(u, refuseNoPIN().Text) // who cannot be asked cannot answer
+	case step.Skip:
+		c.letIn(u, admission{})
 	case step.Check != "":
 		c.effects = append(c.effects, CheckPIN{u.ID, u.Endpoints[0].Leg, step.Check})
 	}

@@ -98,10 +98,10 @@ func (b *Bridge) verdictLocked(d Definition, r JoinRequest, now time.Time) (admi
 	case r.PIN != "":
 		b.guesses.wrong(r.Source, now)
 		return admission{}, refusePIN()
-	case d.PIN == "":
-		return admission{}, nil // only moderators need theirs
 	case r.Kind == SIP && b.announcer != nil:
 		return admission{ask: true}, nil
+	case d.PIN == "":
+		return admission{}, nil // only moderators need theirs
 	}
 	return admission{}, refuseNoPIN()
 }

@@ -10,6 +10,8 @@ const (
 	PINTries = 3
 	// PINTime is how long a caller may take for one try, from the last key on.
 	PINTime = 15 * time.Second
+	// OptionalPINTime is the same where the PIN is optional: then silence means that there is none.
+	OptionalPINTime = 10 * time.Second
 	// PINLimit is how long all tries may take together.
 	PINLimit = time.Minute
 
@@ -21,12 +23,14 @@ type PINStep struct {
 	Hush  bool   // what is being said to the caller stops
 	Say   []Word // said one after another
 	Check string // the PIN to be checked, "" for none; answer with Right or Wrong
+	Skip  bool   // the caller comes in without a PIN; the dialogue is over
 	Bye   bool   // the caller is hung up, when all has been said
 }
 
 // PINDialogue asks a caller for a PIN by telephone keys. It is a value: each method returns the next one, and a State may hold it.
 // The zero value asks nobody; StartPIN begins.
 type PINDialogue struct {
+	optional bool // who has no PIN may come in, too
 	entered  string
 	tries    int // that failed
 	checking bool
@@ -35,9 +39,17 @@ type PINDialogue struct {
 	last     time.Time // a key, or a new try
 }
 
-// StartPIN begins to ask.
-func StartPIN(now time.Time) (PINDialogue, PINStep) {
-	return PINDialogue{began: now, last: now}, PINStep{Say: []Word{EnterPIN}}
+// StartPIN begins to ask. Where the PIN is optional, as for moderators only, # alone and silence mean that the caller has none.
+func StartPIN(now time.Time, optional bool) (PINDialogue, PINStep) {
+	d := PINDialogue{optional: optional, began: now, last: now}
+	return d, PINStep{Say: []Word{d.question()}}
+}
+
+func (d PINDialogue) question() Word {
+	if d.optional {
+		return ModeratorPIN
+	}
+	return EnterPIN
 }
 
 // Active says whether the caller is still asked.
@@ -59,6 +71,8 @@ func (d PINDialogue) Press(key rune, now time.Time) (PINDialogue, PINStep) {
 	case key == '#' && d.entered != "":
 		d.checking = true
 		return d, PINStep{Hush: true, Check: d.entered}
+	case key == '#' && d.optional:
+		return d.Right(), PINStep{Hush: true, Skip: true}
 	}
 	return d, PINStep{Hush: true}
 }
@@ -83,7 +97,7 @@ func (d PINDialogue) failed(now time.Time) (PINDialogue, PINStep) {
 		d.over = true
 		return d, PINStep{Hush: true, Say: []Word{WrongPIN, Goodbye}, Bye: true}
 	}
-	return d, PINStep{Hush: true, Say: []Word{WrongPIN, EnterPIN}}
+	return d, PINStep{Hush: true, Say: []Word{WrongPIN, d.question()}}
 }
 
 // Deadline is when Tick is due; zero is never.
@@ -91,7 +105,11 @@ func (d PINDialogue) Deadline() time.Time {
 	if !d.Active() || d.checking {
 		return time.Time{}
 	}
-	try, all := d.last.Add(PINTime), d.began.Add(PINLimit)
+	patience := PINTime
+	if d.optional {
+		patience = OptionalPINTime
+	}
+	try, all := d.last.Add(patience), d.began.Add(PINLimit)
 	if all.Before(try) {
 		return all
 	}
@@ -105,11 +123,14 @@ func (d PINDialogue) Tick(now time.Time) (PINDialogue, PINStep) {
 	if due.IsZero() || now.Before(due) {
 		return d, PINStep{}
 	}
+	if d.optional {
+		return d.Right(), PINStep{Hush: true, Skip: true}
+	}
 	d.tries++
 	d.entered, d.last = "", now
 	if d.tries >= PINTries || !now.Before(d.began.Add(PINLimit)) {
 		d.over = true
 		return d, PINStep{Hush: true, Say: []Word{Goodbye}, Bye: true}
 	}
-	return d, PINStep{Hush: true, Say: []Word{EnterPIN}}
+	return d, PINStep{Hush: true, Say: []Word{d.question()}}
 }

@@ -16,9 +16,9 @@ type caller struct {
 	checked int
 }
 
-func newCaller() *caller {
+func newCaller(optional bool) *caller {
 	c := &caller{now: time.Unix(5000, 0)}
-	d, s := StartPIN(c.now)
+	d, s := StartPIN(c.now, optional)
 	c.d = d
 	c.do(s, "")
 	return c
@@ -29,6 +29,9 @@ func (c *caller) do(s PINStep, right string) {
 		c.story = append(c.story, string(w))
 	}
 	c.hangup = c.hangup || s.Bye
+	if s.Skip {
+		c.story = append(c.story, "guest")
+	}
 	if s.Check == "" {
 		return
 	}
@@ -78,7 +81,7 @@ func TestPINDialogue(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := newCaller()
+			c := newCaller(false)
 			c.press(tt.keys, "1234")
 			if got := strings.Join(c.story, " "); got != tt.want {
 				t.Errorf("%q: %s; want %s", tt.keys, got, tt.want)
@@ -96,10 +99,31 @@ func TestPINDialogue(t *testing.T) {
 	}
 }
 
+// Where only moderators have a PIN, others come in with # alone, or by waiting.
+func TestOptionalPIN(t *testing.T) {
+	wait := strings.Repeat(".", 15)
+	for keys, want := range map[string]string{
+		"#":             "pin-moderator guest",
+		wait:            "pin-moderator guest",
+		"1234#":         "pin-moderator in",
+		"9#1234#":       "pin-moderator wrong-pin pin-moderator in",
+		"9##":           "pin-moderator wrong-pin pin-moderator guest",
+		"9" + wait:      "pin-moderator guest",
+		"1#2#3#":        "pin-moderator wrong-pin pin-moderator wrong-pin pin-moderator wrong-pin goodbye",
+		"#1234#" + wait: "pin-moderator guest",
+	} {
+		c := newCaller(true)
+		c.press(keys, "1234")
+		if got := strings.Join(c.story, " "); got != want || c.d.Active() {
+			t.Errorf("%q: %s, active %t; want %s", keys, got, c.d.Active(), want)
+		}
+	}
+}
+
 // While a PIN is checked, keys count for nothing, and a late answer to a dialogue that is over changes nothing.
 func TestPINIsCheckedOnce(t *testing.T) {
 	now := time.Unix(5000, 0)
-	d, _ := StartPIN(now)
+	d, _ := StartPIN(now, false)
 	d, _ = d.Press('1', now)
 	d, s := d.Press('#', now)
 	if s.Check != "1" || !s.Hush {
@@ -127,7 +151,7 @@ func FuzzPINDialogue(f *testing.F) {
 		if len(keys) > 300 {
 			return
 		}
-		c := newCaller()
+		c := newCaller(false)
 		c.press(keys, "1234")
 		if c.checked > PINTries {
 			t.Fatalf("%d checks", c.checked)

@@ -24,10 +24,7 @@ const (
 	maxLate   = 200 * time.Millisecond
 )
 
-var (
-	errBusy    = errors.New("announce: too much is to be said already")
-	errStopped = errors.New("announce: stopped")
-)
+var errBusy = errors.New("announce: too much is to be said already")
 
 // Request asks for words. Only whom the plan lets hear the source hears them.
 type Request struct {
@@ -41,7 +38,7 @@ type Request struct {
 	Attach func([]mixer.Stream) ([]mixer.Inlet, error)
 	// Stop is closed when nobody is to hear it any more.
 	Stop <-chan struct{}
-	// Done is called exactly once, and last: nil after all has been said.
+	// Done is called exactly once, and last: nil after all has been said, or was stopped.
 	Done func(error)
 }
 
@@ -148,7 +145,7 @@ func (p *Player) serve(who listener) {
 func (p *Player) play(r Request) error {
 	select {
 	case <-r.Stop:
-		return errStopped
+		return nil
 	default:
 	}
 	var pieces [][]int16
@@ -253,7 +250,7 @@ func (f *feed) run(t *tape, stop <-chan struct{}) error {
 	for next := time.Now(); ; {
 		select {
 		case <-stop:
-			return errStopped
+			return nil
 		case <-timer.C:
 		}
 		if !t.next(frameOf) {

@@ -16,6 +16,7 @@ type Word string
 const (
 	Welcome       Word = "welcome"
 	EnterPIN      Word = "pin"
+	ModeratorPIN  Word = "pin-moderator" // where others need none
 	WrongPIN      Word = "wrong-pin"
 	Goodbye       Word = "goodbye"
 	Waiting       Word = "waiting" // to be let in; with music
@@ -56,7 +57,7 @@ func Count(n int) Word { return Word("count:" + strconv.Itoa(min(max(n, 0), MaxN
 // Words are all that can be switched off: the sentences and sounds that have a moment of their own.
 func Words() []Word {
 	return []Word{
-		Welcome, EnterPIN, WrongPIN, Goodbye, Waiting, Admitted, Denied, Alone, JoinedSound, LeftSound, Muted, MutedBy, Unmuted,
+		Welcome, EnterPIN, ModeratorPIN, WrongPIN, Goodbye, Waiting, Admitted, Denied, Alone, JoinedSound, LeftSound, Muted, MutedBy, Unmuted,
 		PleaseUnmute, HandUp, HandDown, Locked, Unlocked, Full, AllMuted, RecordingOn, RecordingOff, NotAllowed, Ending, Help,
 		HelpModerator, "count",
 	}

@@ -32,11 +32,23 @@ func (p *phone) press(keys string) {
 	}
 }
 
-// told waits until the phone hears a tone loudly, which it did not hear at from seconds, and says where it was then.
+// asked dials a conference that asks for a PIN at once, when the recorder at the phone's loudspeaker runs, and waits until it has.
+func (p *phone) asked(uri string, hz float64) {
+	p.t.Helper()
+	eventually(p.t, 15*time.Second, "the recorder", func() bool { return p.heard().seconds() > 0.2 })
+	p.dial(uri)
+	p.told("to enter the PIN", hz)
+}
+
+// told waits until the phone hears a tone loudly.
 func (p *phone) told(what string, hz float64) {
 	p.t.Helper()
 	eventually(p.t, 15*time.Second, p.name+" is told "+what, func() bool { return p.heard().last(0.4).level(hz) > -20 }, func() {
-		p.t.Logf("the last second: %.1f dBFS, of it %.1f at %.0f Hz", p.heard().last(1).power(), p.heard().last(1).level(hz), hz)
+		s := p.heard()
+		for at := 0; at+s.rate/2 <= len(s.samples); at += s.rate / 2 {
+			half := sound{s.rate, s.samples[at : at+s.rate/2]}
+			p.t.Logf("%.1f s: %.1f dBFS, of it %.1f at %.0f Hz", float64(at)/float64(s.rate), half.power(), half.level(hz), hz)
+		}
 	})
 }
 
@@ -61,8 +73,7 @@ dtmf: {hand: "*3"}
 conferences: [{name: "8001", pin: "4711"}]
 `, dir))
 	bob := newPhone(t, b, phoneOptions{name: "bob", codec: "PCMU", tone: 2400})
-	bob.dial(b.uri("8001"))
-	bob.told("to enter the PIN", pin)
+	bob.asked(b.uri("8001"), pin)
 	bob.press("4711#")
 	inside := func(name string) func() bool {
 		return func() bool {
@@ -73,8 +84,7 @@ conferences: [{name: "8001", pin: "4711"}]
 	eventually(t, 5*time.Second, "bob in", inside("bob"))
 
 	alice := newPhone(t, b, phoneOptions{name: "alice", codec: "PCMU", tone: 440})
-	alice.dial(b.uri("8001"))
-	alice.told("to enter the PIN", pin)
+	alice.asked(b.uri("8001"), pin)
 	settle(t, 1, alice, bob)
 	misses(t, "bob", bob.heard, 440)
 	misses(t, "alice", alice.heard, 2400)
@@ -115,6 +125,50 @@ func TestPhoneWithoutPINIsTurnedAway(t *testing.T) {
 	for range 3 {
 		alice.press("1#")
 	}
+	alice.wait("CALL_CLOSED")
+	b.waitFor("8001", 0)
+}
+
+// Who comes before the moderator hears music and nobody; the moderator is known by their PIN and lets everybody in by coming.
+func TestPhoneWaitsForTheModerator(t *testing.T) {
+	const ask, waiting, joined, count = 620.0, 830.0, 1130.0, 1370.0
+	dir := prompts(t, map[string]float64{"pin-moderator": ask, "waiting": waiting, "joined": joined, "there-are": count})
+	b := newBridge(t, fmt.Sprintf(`
+prompts: {directory: %q, off: [welcome, alone, left]}
+conferences: [{name: "8001", moderator_pin: "4711", wait_for_moderator: true}]
+`, dir))
+	bob := newPhone(t, b, phoneOptions{name: "bob", codec: "G722", tone: 2400})
+	bob.asked(b.uri("8001"), ask)
+	bob.press("#")
+	bob.told("to wait", waiting)
+	settle(t, 4, bob)
+	for at := range 3 { // each second of the last three
+		s := bob.heard().last(float64(at) + 1)
+		if l := (sound{s.rate, s.samples[:s.rate]}).power(); l < -45 {
+			t.Errorf("the music is at %.1f dBFS, %d s ago", l, at+1)
+		}
+	}
+	alice := newPhone(t, b, phoneOptions{name: "alice", codec: "PCMU", tone: 440})
+	alice.asked(b.uri("8001"), ask)
+	settle(t, 1, alice, bob)
+	misses(t, "bob", bob.heard, 440)
+	alice.press("4711#")
+	eventually(t, 5*time.Second, "both in", func() bool {
+		s := b.state("8001")
+		return s != nil && !s.Users[s.user("alice")].Waiting && !s.Users[s.user("bob")].Waiting
+	})
+	hears(t, "bob", bob.heard, map[float64]float64{440: -20}, 2400)
+	hears(t, "alice", alice.heard, map[float64]float64{2400: -20}, 440)
+	if l := alice.everHeard(joined); l < -20 {
+		t.Errorf("alice heard that somebody came at %.1f dBFS", l)
+	}
+	alice.press("*1")
+	alice.told("how many are here", count)
+	if l := bob.everHeard(count); l > -40 {
+		t.Errorf("bob heard it too, at %.1f dBFS", l)
+	}
+	alice.press("*9")
+	bob.wait("CALL_CLOSED")
 	alice.wait("CALL_CLOSED")
 	b.waitFor("8001", 0)
 }
