@@ -15,7 +15,8 @@ import (
 	"tutti/mixer/plan"
 )
 
-// flags is a video format whose frames are one byte that says whether they are key frames, sent in two packets.
+// flags is a video format whose frames are one byte that says whether they are key frames, sent in two packets, of which
+// the first makes them 180 kbit/s.
 func flags() *codec.Video {
 	return &codec.Video{
 		Format:        codec.Format{Name: "flags", ClockRate: 90000},
@@ -52,7 +53,9 @@ func (flagDecoder) Close() error { return nil }
 
 type flagPacketizer struct{}
 
-func (flagPacketizer) Packetize(f []byte) [][]byte { return [][]byte{{9}, f} }
+func (flagPacketizer) Packetize(f []byte) [][]byte {
+	return [][]byte{append([]byte{9}, make([]byte, 900)...), f}
+}
 
 type flagAssembler struct{}
 

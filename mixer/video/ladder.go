@@ -89,12 +89,15 @@ func (l *ladder) report(now time.Time, r Report, sent uint64) int {
 		}
 		return l.rung
 	}
-	if need := l.need(); r.Estimate > 0 && need > 0 && r.Estimate < need {
-		l.shrink(now, r.Estimate/need)
-		return l.rung
+	to := 0
+	if r.Estimate > 0 && !l.calm() && r.Estimate < l.need() {
+		to = l.below(r.Estimate)
 	}
 	if r.HasLoss {
-		l.takeLoss(now, r.Lost)
+		to = max(to, l.takeLoss(now, r.Lost))
+	}
+	if to > l.rung {
+		l.fall(now, to)
 	}
 	return l.rung
 }
@@ -124,12 +127,22 @@ func (l *ladder) best() int {
 	return l.rungs - 1
 }
 
-// need is what the far end has to take in, bit/s, and 0 where that is not known. It is less than the rung's rate when
-// the picture is calm; an estimate knows no more than what came, so it is compared with that.
+// need is what the far end has to take in, bit/s.
 func (l *ladder) need() float64 { return min(l.rate, float64(l.rates[l.rung])) }
 
-// takeLoss judges when the window is full.
-func (l *ladder) takeLoss(now time.Time, lost uint8) {
+// calm says that the picture needs so little that a lower rung would not be less, or that what it needs is not known yet.
+// Then an estimate says nothing: a browser's follows what it is sent, and after a few packets that came late it falls
+// below that and stays there.
+func (l *ladder) calm() bool {
+	less := l.rates[l.rung] / 2
+	if l.rung+1 < l.rungs {
+		less = l.rates[l.rung+1]
+	}
+	return l.rate <= float64(less)
+}
+
+// takeLoss judges when the window is full, and returns the rung to fall to, or 0.
+func (l *ladder) takeLoss(now time.Time, lost uint8) int {
 	d := lossWindow // the first report
 	if !l.lossAt.IsZero() {
 		d = min(max(now.Sub(l.lossAt), 0), gapLimit)
@@ -138,31 +151,29 @@ func (l *ladder) takeLoss(now time.Time, lost uint8) {
 	l.span += d
 	l.lost += d * time.Duration(lost) / 256
 	if l.span < lossWindow {
-		return
+		return 0
 	}
 	loss := float64(l.lost) / float64(l.span)
 	l.lost, l.span = 0, 0
-	l.judge(now, loss)
+	return l.judge(now, loss)
 }
 
-// judge is the verdict over a window.
-func (l *ladder) judge(now time.Time, loss float64) {
+// judge is the verdict over a window. It climbs itself, and returns the rung to fall to, or 0.
+func (l *ladder) judge(now time.Time, loss float64) int {
 	queue := l.queue()
 	switch {
 	case loss > badLoss:
-		l.shrink(now, 1-loss)
-		return
-	case l.queued >= rttPatience:
+		return l.below((1 - loss) * float64(l.rates[l.rung]))
+	case l.queued >= rttPatience && !l.calm():
 		l.queued = 0
-		l.shrink(now, 1)
-		return
+		return l.below(float64(l.rates[l.rung]))
 	}
 	if !l.climbedAt.IsZero() && now.Sub(l.climbedAt) >= max(probation, l.waits[l.rung]) {
 		l.waits[l.rung], l.climbedAt = firstWait, time.Time{}
 	}
 	if loss >= cleanLoss || queue || !l.roomy(now) {
 		l.cleanAt = time.Time{}
-		return
+		return 0
 	}
 	if l.cleanAt.IsZero() {
 		l.cleanAt = now
@@ -171,6 +182,7 @@ func (l *ladder) judge(now time.Time, loss float64) {
 		l.move(now, l.rung-1)
 		l.climbedAt = now
 	}
+	return 0
 }
 
 // queue says whether the round trip has grown as it does when a queue on the way fills. What is usual follows slowly.
@@ -192,23 +204,20 @@ func (l *ladder) queue() bool {
 // roomy says whether the far end's estimate, where there is one, allows a climb. It is measured by what the far end is
 // sent now: far ends never estimate much more than that.
 func (l *ladder) roomy(now time.Time) bool {
-	return l.estimateAt.IsZero() || now.Sub(l.estimateAt) > estimateLives || l.estimate >= headroom*l.need()
+	return l.estimateAt.IsZero() || now.Sub(l.estimateAt) > estimateLives || l.calm() || l.estimate >= headroom*l.need()
 }
 
-// shrink goes down to the best rung that needs no more than a share of what this one does, and one rung at least.
-func (l *ladder) shrink(now time.Time, share float64) {
-	to := l.rung + 1
-	for to < l.rungs-1 && float64(l.rates[to]) > share*float64(l.rates[l.rung]) {
+// below is the best rung below this one that needs no more than budget, bit/s, and the last where none does.
+func (l *ladder) below(budget float64) int {
+	l.cleanAt = time.Time{}
+	to := min(l.rung+1, l.rungs-1)
+	for to < l.rungs-1 && float64(l.rates[to]) > budget {
 		to++
 	}
-	l.fall(now, to)
+	return to
 }
 
 func (l *ladder) fall(now time.Time, to int) {
-	l.cleanAt = time.Time{}
-	if to >= l.rungs {
-		return
-	}
 	if !l.climbedAt.IsZero() {
 		l.waits[l.rung] = min(2*l.waits[l.rung], longestWait)
 	}
