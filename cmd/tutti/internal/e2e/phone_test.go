@@ -25,6 +25,7 @@ type phoneOptions struct {
 	transport string  // udp (default), tcp or tls
 	register  string  // password; "" does not register
 	answer    bool    // answers calls by itself
+	trace     bool    // prints every message of SIP
 	config    string  // further lines of its configuration
 }
 
@@ -69,6 +70,9 @@ func newPhone(t testing.TB, b *bridge, o phoneOptions) *phone {
 	p.configure(b, o, control)
 	p.ear = newEar(t)
 	p.cmd = exec.Command("baresip", "-f", p.dir, "-v")
+	if o.trace {
+		p.cmd.Args = append(p.cmd.Args, "-s")
+	}
 	p.cmd.Dir = p.dir // snapshots lie there
 	p.cmd.Env = append(os.Environ(), "PULSE_SERVER="+p.ear.server)
 	p.cmd.Stdout = &lockedWriter{&p.mu, &p.log}
