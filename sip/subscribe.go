@@ -8,6 +8,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"tutti/bridge"
 	"tutti/sip/dialog"
 	"tutti/sip/event"
 	"tutti/sip/transport"
@@ -25,12 +26,12 @@ func (ua *UserAgent) subscribe(r *transport.Request) {
 		return
 	}
 	name := conferenceName(r.Recipient)
-	if !ua.maySubscribe(r, name) {
-		return
-	}
 	feed, err := ua.roster(name)
 	if err != nil {
 		ua.refuse(r, err)
+		return
+	}
+	if !ua.maySubscribe(r, name, feed.Now()) {
 		return
 	}
 	ua.open(r, name, event.Opening{Ask: ask, Type: event.ConferenceType, Feed: feed}, 200)
@@ -69,7 +70,7 @@ func (ua *UserAgent) counted(r *transport.Request) netip.Addr {
 }
 
 // roster is what a subscriber to a conference is told.
-func (ua *UserAgent) roster(name string) (event.Feed, error) {
+func (ua *UserAgent) roster(name string) (*event.Roster, error) {
 	w, err := ua.focus.Watch(name)
 	if err != nil {
 		return nil, err
@@ -84,10 +85,15 @@ func (ua *UserAgent) refuse(r *transport.Request, err error) {
 }
 
 // maySubscribe says who may look at a conference: its participants, registered users, and others where the policy lets
-// them. It has answered r where it says no.
-func (ua *UserAgent) maySubscribe(r *transport.Request, name string) bool {
-	source := r.Source().Addr()
-	if ua.member(r, name) != nil || ua.trunks.find(source) != nil {
+// them; where a PIN or a lobby is in the way, participants who have passed it. It has answered r where it says no.
+func (ua *UserAgent) maySubscribe(r *transport.Request, name string, now *bridge.State) bool {
+	switch l := ua.leg(ua.member(r, name)); {
+	case l != nil && inside(l, now):
+		return true
+	case l != nil, now.Door.PIN, now.Door.Lobby:
+		ua.reply(r, 403, "Only Participants May Subscribe")
+		return false
+	case ua.trunks.find(r.Source().Addr()) != nil:
 		return true
 	}
 	if !ua.cfg.AuthenticateCalls && !ua.cfg.SubscribersAreKnown {
@@ -99,6 +105,19 @@ func (ua *UserAgent) maySubscribe(r *transport.Request, name string) bool {
 	}
 	_, ok := ua.authenticate(r)
 	return ok
+}
+
+// leg is that of a member; nil for none.
+func (ua *UserAgent) leg(c *call) leg {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
+	return ua.members[c].leg
+}
+
+// inside says that the participant does not wait at the door.
+func inside(l leg, now *bridge.State) bool {
+	u := now.User(l.User())
+	return u == nil || u.WaitsFor == ""
 }
 
 // subscribed accepts a SUBSCRIBE, or a REFER.
@@ -253,6 +272,10 @@ func (c *call) subscribed(r *transport.Request) {
 	feed, err := c.ua.roster(c.conference())
 	if err != nil {
 		c.ua.refuse(r, err)
+		return
+	}
+	if c.leg == nil || !inside(c.leg, feed.Now()) {
+		c.ua.reply(r, 403, "Only Participants May Subscribe")
 		return
 	}
 	c.open(r, c.conference(), event.Opening{Ask: ask, Type: event.ConferenceType, Feed: feed}, 200)

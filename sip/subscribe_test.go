@@ -204,6 +204,7 @@ func TestParticipantsAreKnown(t *testing.T) {
 		sub := w.phone("192.0.2.7:5070")
 		sub.callID, sub.tag = "another", "another"
 		sub.subscribes()
+		w.titled("8001", "one") // for another watcher
 		other := w.phone("192.0.2.8:5060") // the same name from elsewhere
 		other.callID, other.tag = "third", "third"
 		other.request("SUBSCRIBE", "", "Event: conference")
@@ -213,6 +214,31 @@ func TestParticipantsAreKnown(t *testing.T) {
 		sub.answer(200)
 		sub.wantNotify("terminated", "full 2 one")
 	})
+}
+
+// Where a PIN or a lobby is in the way, only who has passed it may look.
+func TestClosedConferenceIsNotShownToStrangers(t *testing.T) {
+	for name, door := range map[string]bridge.Door{"PIN": {PIN: true}, "lobby": {Lobby: true}} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, nil, func(w *world) {
+				states := w.titled("8001", "one")
+				<-states
+				waiting := &bridge.State{Door: door}
+				states <- waiting
+				p := w.phone("192.0.2.7:5060")
+				p.request("SUBSCRIBE", "", "Event: conference")
+				p.answer(403)
+				states <- waiting
+				in := w.phone("192.0.2.8:5060")
+				in.callID, in.tag = "in", "in"
+				in.call()
+				in.request("SUBSCRIBE", "", "Event: conference")
+				in.answer(200)
+				in.wantNotify("active", "full 1 ")
+				in.hangUp()
+			})
+		})
+	}
 }
 
 func TestSubscriptionsEndWithTheBridge(t *testing.T) {

@@ -57,6 +57,13 @@ func (r *Roster) Next(ctx context.Context) error {
 	return nil
 }
 
+// Now is the newest state.
+func (r *Roster) Now() *bridge.State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
 func (r *Roster) newest() (now *bridge.State, strange bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
