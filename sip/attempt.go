@@ -33,7 +33,7 @@ func (c *call) dial(d destination) {
 	c.webRTC, c.natted = d.webRTC(), d.natted
 	c.session, err = c.ua.media.NewSession(SessionRequest{Remote: remote, WebRTC: c.webRTC, End: c.mediaEnded})
 	var offer []byte
-	if err == nil && !c.webRTC { // a client with ICE makes the offer itself, in its 200
+	if err == nil {
 		offer, err = c.session.Offer(c.ua.ctx)
 	}
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *call) dial(d destination) {
 	c.contact = c.ua.contact(to, d.uri.Scheme, c.out.conference)
 	timer := c.ua.cfg.SessionExpires
 	req := c.firstInvite(d, offer, timer)
-	a := &attempt{call: c, to: to, req: req, timer: timer, late: offer == nil}
+	a := &attempt{call: c, to: to, req: req, timer: timer}
 	a.send()
 	a.limit = c.after(c.ua.cfg.RingTimeout, func() { c.cancel(bridge.Reason{Method: "failed", Code: 408, Text: "No answer"}) })
 	c.log.Info("dialling", "address", remoteText(to, remote))
@@ -98,7 +98,7 @@ func (c *call) firstInvite(d destination, offer []byte, timer time.Duration) *si
 	}
 	if timer > 0 {
 		value := strconv.Itoa(int(timer / time.Second))
-		if c.webRTC { // only it can make offers
+		if c.webRTC { // only it can make offers from now on
 			value += ";refresher=uas"
 		}
 		req.AppendHeader(sipmsg.NewHeader("Session-Expires", value))
@@ -117,7 +117,6 @@ type attempt struct {
 	limit  *time.Timer
 	early  map[string][]byte // descriptions of provisional answers, by To tag
 	acks   map[string]*sipmsg.Request
-	late   bool // our INVITE has no offer: the 200 has, and our ACK has the answer
 	tried  bool // an answer to a challenge
 	raised bool // a longer session interval
 }
@@ -226,7 +225,7 @@ func (a *attempt) accepted(res *sipmsg.Response) {
 	won := a.giveUp == nil && a.out.answered(a.call)
 	var unfit error
 	if won {
-		unfit = a.agree(res, tag, ack)
+		unfit = a.agree(res, tag)
 	}
 	a.write(ack)
 	switch {
@@ -239,8 +238,8 @@ func (a *attempt) accepted(res *sipmsg.Response) {
 	}
 }
 
-// agree takes the far end's description: the answer to our offer, or an offer whose answer goes into ack.
-func (a *attempt) agree(res *sipmsg.Response, tag string, ack *sipmsg.Request) error {
+// agree takes the answer to our offer.
+func (a *attempt) agree(res *sipmsg.Response, tag string) error {
 	sdp, problem := sdpOf(res)
 	if problem == nil && sdp == nil {
 		sdp = a.early[tag]
@@ -248,12 +247,7 @@ func (a *attempt) agree(res *sipmsg.Response, tag string, ack *sipmsg.Request) e
 	if problem != nil || sdp == nil {
 		return errors.New("answered without media")
 	}
-	if !a.late {
-		return a.session.Complete(sdp)
-	}
-	answer, err := a.session.Answer(a.ua.ctx, sdp)
-	setBody(ack, sdpContentType, answer)
-	return err
+	return a.session.Complete(sdp)
 }
 
 // talk puts the call into the conference, unless its media do not fit. Before this nothing was mixed.

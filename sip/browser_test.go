@@ -135,14 +135,3 @@ func describe(t *testing.T, pc *pion.PeerConnection) {
 	}
 	<-gathered
 }
-
-// browser is a client that wants sound both ways and has made its offer.
-func browser(t *testing.T) *pion.PeerConnection {
-	t.Helper()
-	pc := newBrowser(t)
-	if _, err := pc.AddTransceiverFromKind(pion.RTPCodecTypeAudio); err != nil {
-		t.Fatal(err)
-	}
-	describe(t, pc)
-	return pc
-}

@@ -51,7 +51,7 @@ type call struct {
 	trunk       *Trunk       // whose credentials answer challenges; may be nil
 	credentials *auth.Client // for trunk; made when first asked for
 	session     Session
-	webRTC      bool // the session cannot make an offer
+	webRTC      bool // the session can make no offer after the first
 	leg         leg  // nil until joined
 	join        bridge.JoinRequest
 	started     time.Time

@@ -37,6 +37,8 @@ type running struct {
 	ports  *media.Ports
 	addr   netip.AddrPort
 	tcp    netip.AddrPort
+
+	browsers *webrtc.Endpoint
 }
 
 func endToEnd(t *testing.T) {
@@ -84,7 +86,7 @@ func start(t *testing.T, change func(*Config)) *running {
 	wg.Go(func() { _ = browsers.Run(ctx) })
 	wg.Go(func() { _ = b.Run(ctx, 2*time.Second) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
-	return &running{t, ua, b, ports, bound[0], bound[1]}
+	return &running{t, ua, b, ports, bound[0], bound[1], browsers}
 }
 
 // softphone is a G.711 phone on the loopback address.

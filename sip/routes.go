@@ -121,9 +121,14 @@ func (d destination) hop() sipmsg.Uri {
 	return d.uri
 }
 
-// webRTC says that the phone lives in a browser (SIP over WebSocket, RFC 7118).
+// webRTC says that the phone lives in a browser: SIP over WebSocket (RFC 7118), to us, or to a proxy in front of us that leaves the
+// Contact as it was.
 func (d destination) webRTC() bool {
-	return d.flow != nil && (d.flow.Network == transport.WS || d.flow.Network == transport.WSS)
+	if d.flow != nil && (d.flow.Network == transport.WS || d.flow.Network == transport.WSS) {
+		return true
+	}
+	t := d.uri.UriParams.GetOr("transport", "")
+	return strings.EqualFold(t, "ws") || strings.EqualFold(t, "wss")
 }
 
 // destinations says where target is; a *bridge.Refusal where no rule allows it.

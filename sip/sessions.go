@@ -75,19 +75,21 @@ func mediaError(err error) error {
 	return err
 }
 
-// peerSession is a webrtc.Peer as a Session. Only the far end makes offers: our own would need a PeerConnection of the
-// other kind, and a client that offered once can do it again.
+// peerSession is a webrtc.Peer as a Session. We offer where we call; every later offer is the client's.
 type peerSession struct {
 	endpoint *webrtc.Endpoint
 	request  SessionRequest
 	peer     *webrtc.Peer
 }
 
-var errOnlyAnswers = &MediaError{Code: 488, Text: "A session with ICE is offered by the client"}
+var (
+	errNotServed = &MediaError{Code: 488, Warning: 302, Text: "ICE and DTLS are not served here"}
+	errTheirs    = &MediaError{Code: 488, Text: "A running session with ICE is offered anew by the client"}
+)
 
 func (s *peerSession) Answer(ctx context.Context, sdp []byte) ([]byte, error) {
 	if s.endpoint == nil {
-		return nil, &MediaError{Code: 488, Warning: 302, Text: "ICE and DTLS are not served here"}
+		return nil, errNotServed
 	}
 	if s.peer != nil {
 		answer, err := s.peer.Renegotiate(ctx, string(sdp), s.request.Preferences)
@@ -97,6 +99,12 @@ func (s *peerSession) Answer(ctx context.Context, sdp []byte) ([]byte, error) {
 	if err != nil {
 		return nil, peerError(err)
 	}
+	s.keep(p)
+	return []byte(answer), nil
+}
+
+// keep takes the PeerConnection and watches over it.
+func (s *peerSession) keep(p *webrtc.Peer) {
 	s.peer = p
 	end := s.request.End
 	go func() { // ends with Close
@@ -105,7 +113,29 @@ func (s *peerSession) Answer(ctx context.Context, sdp []byte) ([]byte, error) {
 			end("The media connection ended")
 		}
 	}()
-	return []byte(answer), nil
+}
+
+// Offer makes the first offer of a call out.
+func (s *peerSession) Offer(ctx context.Context) ([]byte, error) {
+	switch {
+	case s.endpoint == nil:
+		return nil, errNotServed
+	case s.peer != nil:
+		return nil, errTheirs
+	}
+	p, offer, err := s.endpoint.Offer(ctx, s.request.Remote.String(), s.request.Preferences)
+	if err != nil {
+		return nil, peerError(err)
+	}
+	s.keep(p)
+	return []byte(offer), nil
+}
+
+func (s *peerSession) Complete(answer []byte) error {
+	if s.peer == nil {
+		return errTheirs
+	}
+	return s.peer.Complete(string(answer))
 }
 
 func peerError(err error) error {
@@ -121,10 +151,8 @@ func peerError(err error) error {
 	return err
 }
 
-func (s *peerSession) Offer(context.Context) ([]byte, error) { return nil, errOnlyAnswers }
-func (s *peerSession) Complete([]byte) error                 { return errOnlyAnswers }
-func (s *peerSession) Rollback()                             {}
-func (s *peerSession) Confirm()                              {}
+func (s *peerSession) Rollback() {}
+func (s *peerSession) Confirm()  {}
 
 func (s *peerSession) Streams() []mixer.Stream {
 	if s.peer == nil {

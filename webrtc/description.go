@@ -144,20 +144,28 @@ func mapped(m *sdp.MediaDescription, format string) bool {
 // too late to take the offer back.
 func secured(s *sdp.SessionDescription) error {
 	for _, m := range s.MediaDescriptions {
-		for _, key := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
-			value, ok := m.Attribute(key)
-			if !ok {
-				value, ok = s.Attribute(key)
-			}
-			if !ok || value == "" {
-				return badOffer("the offer has no a=%s", key)
-			}
+		if key := missing(s, m); key != "" {
+			return badOffer("the offer has no a=%s", key)
 		}
 		if len(m.MediaName.Formats) == 0 {
 			return badOffer("an m-line of the offer has no format that it describes")
 		}
 	}
 	return nil
+}
+
+// missing is what an m-line lacks of ICE and DTLS; "" where it has everything.
+func missing(s *sdp.SessionDescription, m *sdp.MediaDescription) string {
+	for _, key := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
+		value, ok := m.Attribute(key)
+		if !ok {
+			value, ok = s.Attribute(key)
+		}
+		if !ok || value == "" {
+			return key
+		}
+	}
+	return ""
 }
 
 // awaken makes an inactive m-line look sendonly to pion, which would stop its transceiver for good; a hold is over some time.
@@ -288,12 +296,12 @@ func setDirection(m *sdp.MediaDescription, d direction) {
 	m.Attributes = append(m.Attributes, sdp.NewPropertyAttribute(d.attribute()))
 }
 
-// fingerprint is the certificate that an offer promises (RFC 8122): it tells whether two offers are of one PeerConnection.
-func (o *offer) fingerprint() string {
-	if v, ok := o.whole.Attribute("fingerprint"); ok {
+// fingerprint is the certificate that a description promises (RFC 8122): it tells whether two are of one PeerConnection.
+func fingerprint(s *sdp.SessionDescription) string {
+	if v, ok := s.Attribute("fingerprint"); ok {
 		return strings.ToLower(v)
 	}
-	for _, m := range o.whole.MediaDescriptions {
+	for _, m := range s.MediaDescriptions {
 		if v, ok := m.Attribute("fingerprint"); ok {
 			return strings.ToLower(v)
 		}

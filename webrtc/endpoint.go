@@ -51,7 +51,7 @@ type Limits struct {
 	Peers     int           // PeerConnections in all; 2000
 	Pending   int           // PeerConnections of one source that have not completed their set-up; 20
 	Sockets   int           // WebSockets of one source, and its ICE-TCP connections; 200. Of all sources: 16 times as many
-	SetUp     time.Duration // from the offer to a complete DTLS handshake; 30 s
+	SetUp     time.Duration // from the offer, or the answer to ours, to a complete DTLS handshake; 30 s
 	Away      time.Duration // a leg waits so long for its WebSocket to come back; 15 s
 	Reload    time.Duration // the same when the page went away, WebSocket or PeerConnection: it may be loaded again; 5 s
 	Write     time.Duration // a WebSocket that takes a message no faster is closed; 10 s
@@ -128,7 +128,7 @@ func (e *Endpoint) farewell() {
 type Stats struct {
 	Peers, Pending, Sockets int           // now
 	Connected, Failed       uint64        // set-ups that came to an end, since the start
-	SetUp                   time.Duration // spent in set-ups that connected: from the offer to the end of DTLS
+	SetUp                   time.Duration // spent in set-ups that connected: from the offer, or the answer to ours, to the end of DTLS
 }
 
 // Stats are the figures of now.
@@ -209,7 +209,7 @@ func (e *Endpoint) Count() (all, pending int) {
 	return s.Peers, s.Pending
 }
 
-// enter counts a new peer. The error is a *bridge.Refusal.
+// enter counts a new peer; its set-up begins, unless the offer is ours. The error is a *bridge.Refusal.
 func (e *Endpoint) enter(p *Peer) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -218,19 +218,40 @@ func (e *Endpoint) enter(p *Peer) error {
 		return &bridge.Refusal{Rule: bridge.RuleShutdown, Text: "the bridge is shutting down"}
 	case len(e.peers) >= e.cfg.Limits.Peers:
 		return &bridge.Refusal{Rule: bridge.RuleLimit, Text: "the bridge has as many connections as it may have"}
-	case e.pending[subscriber(p.source)] >= e.cfg.Limits.Pending:
+	case !p.offers && e.pending[subscriber(p.source)] >= e.cfg.Limits.Pending:
 		return &bridge.Refusal{Rule: bridge.RuleLimit, Text: "too many connections from your address are being set up"}
 	}
 	e.peers[p] = struct{}{}
-	e.pending[subscriber(p.source)]++
 	e.work.Add(1)
+	if !p.offers {
+		e.beginLocked(p)
+	}
 	return nil
 }
 
-// settle says that a peer that entered is not pending any more.
+// begin says that the answer to our offer has come: the set-up begins.
+func (e *Endpoint) begin(p *Peer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !p.settled {
+		e.beginLocked(p)
+	}
+}
+
+func (e *Endpoint) beginLocked(p *Peer) {
+	p.began = time.Now()
+	e.pending[subscriber(p.source)]++
+}
+
+// settle says that the set-up of a peer that entered has come to an end. Only the first end counts, and none where nobody answered.
 func (e *Endpoint) settle(p *Peer, connected bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	first := !p.settled
+	p.settled = true
+	if !first || p.began.IsZero() {
+		return
+	}
 	decrement(e.pending, subscriber(p.source))
 	if connected {
 		e.stats.Connected++

@@ -131,11 +131,14 @@ func newInterceptors(loggers logging.LoggerFactory) (*interceptor.Registry, erro
 }
 
 // newMediaEngine knows the formats and header extensions that we agree to. Payload type numbers are the offerer's in the
-// end (RFC 3264 §6.1); ours only have to differ from each other.
+// end (RFC 3264 §6.1). Ours count where we call; browsers know PCMU, PCMA and G.722 only by the static ones.
 func newMediaEngine(audio []codec.Audio, video []codec.Video) (*pion.MediaEngine, error) {
 	m := &pion.MediaEngine{}
 	next := pion.PayloadType(96)
 	register := func(kind pion.RTPCodecType, c pion.RTPCodecCapability) error {
+		if static, ok := staticType(c); ok {
+			return m.RegisterCodec(pion.RTPCodecParameters{RTPCodecCapability: c, PayloadType: static}, kind)
+		}
 		err := m.RegisterCodec(pion.RTPCodecParameters{RTPCodecCapability: c, PayloadType: next}, kind)
 		next++
 		return err
@@ -155,6 +158,13 @@ func newMediaEngine(audio []codec.Audio, video []codec.Video) (*pion.MediaEngine
 		}
 	}
 	return m, registerExtensions(m)
+}
+
+// staticType is the payload type that RFC 3551 §6 gives a format.
+func staticType(c pion.RTPCodecCapability) (pion.PayloadType, bool) {
+	types := map[string]pion.PayloadType{"audio/pcmu": 0, "audio/pcma": 8, "audio/g722": 9}
+	t, ok := types[strings.ToLower(c.MimeType)]
+	return t, ok
 }
 
 func registerExtensions(m *pion.MediaEngine) error {

@@ -50,24 +50,35 @@ func (p *Peer) answer(ctx context.Context, o *offer, pref bridge.Preferences, c 
 		return "", err
 	}
 	if c == whole {
-		select {
-		case <-gathered:
-		case <-ctx.Done():
-			return "", context.Cause(ctx)
-		case <-p.done:
-			return "", p.Err()
+		if err := p.await(ctx, gathered); err != nil {
+			return "", err
 		}
 	}
 	full, err := o.complete(p.pc.LocalDescription().SDP)
 	if err != nil {
 		return "", err
 	}
+	if p.setup != "" { // pion goes by the offer alone
+		setSetup(full, p.setup)
+	}
 	text, err := full.Marshal()
 	if err != nil {
 		return "", fmt.Errorf("webrtc: own answer: %w", err)
 	}
-	p.describe(o)
+	p.describe(fingerprint(o.whole))
 	return string(text), nil
+}
+
+// await waits for our candidates.
+func (p *Peer) await(ctx context.Context, gathered <-chan struct{}) error {
+	select {
+	case <-gathered:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-p.done:
+		return p.Err()
+	}
 }
 
 // accept makes pion's answer, with what we want to send, and puts it in force.
@@ -104,13 +115,20 @@ func (p *Peer) addTracks(o *offer) error {
 		if t.added || !o.listens(t.kind.String()) {
 			continue
 		}
-		sender, err := p.pc.AddTrack(t)
-		if err != nil {
-			return fmt.Errorf("webrtc: add %s: %w", t.name, err)
+		if err := p.add(t); err != nil {
+			return err
 		}
-		t.added = true
-		p.read(func() { p.receiveReports(t, sender) })
 	}
+	return nil
+}
+
+func (p *Peer) add(t *track) error {
+	sender, err := p.pc.AddTrack(t)
+	if err != nil {
+		return fmt.Errorf("webrtc: add %s: %w", t.name, err)
+	}
+	t.added = true
+	p.read(func() { p.receiveReports(t, sender) })
 	return nil
 }
 
@@ -164,10 +182,10 @@ func (p *Peer) isDescribed() bool {
 	return p.described
 }
 
-// describe says that an offer is in force: the candidates that came too early can be used.
-func (p *Peer) describe(o *offer) {
+// describe says that an offer is in force, and who the far end is: the candidates that came too early can be used.
+func (p *Peer) describe(fingerprint string) {
 	p.mu.Lock()
-	p.described, p.fingerprint = true, o.fingerprint()
+	p.described, p.fingerprint = true, fingerprint
 	early := p.early
 	p.early = nil
 	p.mu.Unlock()
@@ -180,7 +198,7 @@ func (p *Peer) describe(o *offer) {
 func (p *Peer) continues(o *offer) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.described && !p.closing && p.fingerprint != "" && p.fingerprint == o.fingerprint()
+	return p.described && !p.closing && p.fingerprint != "" && p.fingerprint == fingerprint(o.whole)
 }
 
 // Candidate takes a candidate of the far end (RFC 8838).

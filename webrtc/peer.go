@@ -20,26 +20,31 @@ import (
 // closeTime bounds how long pion may take to close a PeerConnection before we stop waiting.
 const closeTime = 5 * time.Second
 
-// Peer is one PeerConnection whose far end makes the offers: a browser, or a WebRTC client over SIP. Its methods may be
-// called from any goroutine; one offer is answered at a time.
+// Peer is one PeerConnection with a browser, or with a WebRTC client over SIP. The far end makes the offers, except the first
+// where we call. Its methods may be called from any goroutine; one offer is answered at a time.
 type Peer struct {
 	endpoint  *Endpoint
 	source    string
-	began     time.Time
+	offers    bool // we make the first offer
 	log       *slog.Logger
 	pc        *pion.PeerConnection
 	formats   formats
 	connected chan struct{}
 	done      chan struct{}
 	gone      chan struct{} // closed when every goroutine has ended
-	once      struct{ connect, settle, close sync.Once }
+	once      struct{ connect, close sync.Once }
 	setUp     *time.Timer
 	stop      func() bool // forgets the endpoint's end
 	readers   sync.WaitGroup
 	audio     *track
 	video     *track
 
-	negotiating sync.Mutex // held from an offer to its answer
+	began   time.Time // of the set-up; zero while our offer waits for its answer; guarded by Endpoint.mu
+	settled bool      // the set-up has come to an end; guarded by Endpoint.mu
+
+	negotiating sync.Mutex // held from an offer to its answer, unless the offer is ours
+	offered     *proposal  // ours that waits for its answer; guarded by negotiating
+	setup       string     // our DTLS role where we called, which stays (RFC 8842 §5.3); guarded by negotiating
 
 	mu          sync.Mutex // guards the fields below
 	closing     bool
@@ -72,7 +77,7 @@ func (e *Endpoint) AnswerFrom(ctx context.Context, source, offer string, pref br
 	if err != nil {
 		return nil, "", err
 	}
-	p, err := e.newPeer(source, nil)
+	p, err := e.newPeer(&Peer{source: host(source)}, nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -84,19 +89,14 @@ func (e *Endpoint) AnswerFrom(ctx context.Context, source, offer string, pref br
 	return p, answer, nil
 }
 
-// newPeer makes a PeerConnection without an m-line. candidate is told our candidates, nil at their end; it may be nil and must not block.
-func (e *Endpoint) newPeer(source string, candidate func(*pion.ICECandidate)) (*Peer, error) {
-	p := &Peer{
-		endpoint:  e,
-		source:    host(source),
-		began:     time.Now(),
-		log:       e.log.With("source", source),
-		formats:   formats{e.cfg.Audio, e.cfg.Video},
-		connected: make(chan struct{}),
-		done:      make(chan struct{}),
-		gone:      make(chan struct{}),
-		lines:     make(map[string]*line),
-	}
+// newPeer gives p, which has a source, its PeerConnection, without an m-line. candidate is told our candidates, nil at their end;
+// it may be nil and must not block.
+func (e *Endpoint) newPeer(p *Peer, candidate func(*pion.ICECandidate)) (*Peer, error) {
+	p.endpoint = e
+	p.log = e.log.With("source", p.source)
+	p.formats = formats{e.cfg.Audio, e.cfg.Video}
+	p.connected, p.done, p.gone = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	p.lines = make(map[string]*line)
 	if err := e.enter(p); err != nil {
 		return nil, err
 	}
@@ -119,6 +119,9 @@ func (e *Endpoint) newPeer(source string, candidate func(*pion.ICECandidate)) (*
 		pc.OnICECandidate(candidate)
 	}
 	p.setUp = time.AfterFunc(e.cfg.Limits.SetUp, func() { p.fail(errSetUp) })
+	if p.offers { // it may ring for long: Complete starts the timer
+		p.setUp.Stop()
+	}
 	p.stop = context.AfterFunc(e.ctx, func() { p.fail(errShutdown) })
 	return p, nil
 }
@@ -136,7 +139,7 @@ func (p *Peer) stateChanged(s pion.PeerConnectionState) {
 	switch s {
 	case pion.PeerConnectionStateConnected:
 		p.setUp.Stop()
-		p.settle(true)
+		p.endpoint.settle(p, true)
 		p.once.connect.Do(func() { close(p.connected) })
 	case pion.PeerConnectionStateFailed:
 		p.fail(errFailed)
@@ -173,13 +176,9 @@ func (p *Peer) fail(cause error) {
 		close(p.done)
 		p.setUp.Stop()
 		p.stop()
-		p.settle(false)
+		p.endpoint.settle(p, false)
 		go p.finish() // pion calls us back from goroutines that its close waits for
 	})
-}
-
-func (p *Peer) settle(connected bool) {
-	p.once.settle.Do(func() { p.endpoint.settle(p, connected) })
 }
 
 // finish closes the PeerConnection and counts the Peer out.

@@ -92,7 +92,7 @@ func (e *Endpoint) newSession(ctx context.Context, k *socket, o *offer) (*sessio
 		hold:     true,
 	}
 	s.request.Actor, s.request.Began = s, time.Now()
-	peer, err := e.newPeer(k.source, s.candidate)
+	peer, err := e.newPeer(&Peer{source: host(k.source)}, s.candidate)
 	if err != nil {
 		return nil, "", err
 	}

@@ -33,30 +33,38 @@ func (f formats) agree(o *offer, answer *sdp.SessionDescription, prefer []codec.
 	videos := 0
 	for n, i := range o.taken {
 		theirs, ours := o.whole.MediaDescriptions[i], answer.MediaDescriptions[i]
-		s := mixer.Stream{ID: o.mid(n), Kind: mixer.Audio}
-		if theirs.MediaName.Media == "video" {
-			s.Kind, s.Content = mixer.Video, plan.MainContent
-			if videos++; videos > 1 {
-				s.Content = plan.Slides
-			}
-		}
-		accepted := false
+		a := newAgreed(o.mid(n), theirs.MediaName.Media, &videos)
 		if ours.MediaName.Port.Value != 0 {
-			payloads := f.payloads(theirs, ours)
-			accepted = encoding(payloads, prefer) != nil
-			d := directionOf(ours, answer)
-			if d&receives != 0 {
-				s.Receive = payloads
-			}
-			if d&sends != 0 {
-				s.Send = encoding(payloads, prefer)
-			}
-			s.Feedback = feedback(ours)
-			s.AudioLevel, s.MixerLevels = extension(ours, uriAudioLevel), extension(ours, uriMixerLevels)
+			a.take(f.payloads(theirs, ours), directionOf(ours, answer), ours, prefer)
 		}
-		all = append(all, agreed{s.ID, accepted, s})
+		all = append(all, a)
 	}
 	return all
+}
+
+// newAgreed is an m-line on which nothing passes yet. The second video line is for slides.
+func newAgreed(mid, media string, videos *int) agreed {
+	s := mixer.Stream{ID: mid, Kind: mixer.Audio}
+	if media == "video" {
+		s.Kind, s.Content = mixer.Video, plan.MainContent
+		if *videos++; *videos > 1 {
+			s.Content = plan.Slides
+		}
+	}
+	return agreed{mid: mid, stream: s}
+}
+
+// take says what passes: payloads in our direction d, with the feedback and header extensions that both sides have in answer.
+func (a *agreed) take(payloads []mixer.Payload, d direction, answer *sdp.MediaDescription, prefer []codec.Format) {
+	a.accepted = encoding(payloads, prefer) != nil
+	if d&receives != 0 {
+		a.stream.Receive = payloads
+	}
+	if d&sends != 0 {
+		a.stream.Send = encoding(payloads, prefer)
+	}
+	a.stream.Feedback = feedback(answer)
+	a.stream.AudioLevel, a.stream.MixerLevels = extension(answer, uriAudioLevel), extension(answer, uriMixerLevels)
 }
 
 // payloads are the formats of an answered m-line, in the answer's order; RTX is pion's affair.
