@@ -131,6 +131,8 @@ func (c *change) wish(command Command) error {
 		return c.configure(command)
 	case Transfer:
 		return c.transfer(command)
+	case OwnView:
+		return c.ownView(command)
 	case MuteAll:
 		return c.muteAll(command)
 	case AskUnmute:
@@ -290,6 +292,35 @@ func (c *change) layout(l SetLayout) error {
 		c.Conference.Layout = l.Layout
 		c.touched |= touchedConference
 	}
+	return nil
+}
+
+// maxViews bounds the pictures that people arrange for themselves: each is drawn and encoded for itself.
+const maxViews = 8
+
+// ownView arranges the picture of the caller only.
+func (c *change) ownView(v OwnView) error {
+	u, err := c.subject("")
+	if err != nil {
+		return err
+	}
+	if v.Layout != "" && !v.Layout.Valid() {
+		return refuseInvalid("layout %q is none of %v", v.Layout, plan.Layouts())
+	}
+	if v.Spotlight != "" && c.User(v.Spotlight) == nil {
+		return refuseAbsent(string(v.Spotlight))
+	}
+	if v == u.View {
+		return nil
+	}
+	kinds := map[OwnView]bool{{}: true}
+	for _, o := range c.users.All() {
+		kinds[o.View] = kinds[o.View] || o != u
+	}
+	if !kinds[v] && len(kinds) > maxViews {
+		return refuseLimit("pictures that people arranged for themselves", maxViews)
+	}
+	c.edit(u, touchedUsers, func(u *User) { u.View = v })
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"slices"
 
 	"tutti/mixer/plan"
@@ -154,11 +155,23 @@ func scenes(s *State, users []*User) []plan.Scene {
 		}
 	}
 	var all []plan.Scene
-	if sc := scene(s, rooms[""]); len(sc.Viewers) > 0 {
-		all = append(all, sc)
-	}
+	all = append(all, views(s, rooms[""])...)
 	for _, b := range s.Sidebars {
-		if sc := scene(s, rooms[b.ID]); len(sc.Viewers) > 0 {
+		all = append(all, views(s, rooms[b.ID])...)
+	}
+	return all
+}
+
+// views are the pictures of one room: that of all, and those that people arranged for themselves.
+func views(s *State, users []*User) (all []plan.Scene) {
+	kinds := []OwnView{{}}
+	for _, u := range users {
+		if !slices.Contains(kinds, u.View) {
+			kinds = append(kinds, u.View)
+		}
+	}
+	for _, v := range kinds {
+		if sc := scene(s, users, v); len(sc.Viewers) > 0 {
 			all = append(all, sc)
 		}
 	}
@@ -173,13 +186,13 @@ func (s *State) watched(u *User) SidebarID {
 	return ""
 }
 
-// scene is the picture that all users of one room see: slides, then the spotlight or, in the speaker layouts, the active
+// scene is the picture that all users of one room see who want this view: slides, then the spotlight or, in the speaker layouts, the active
 // speaker, then the others in the order of joining.
-func scene(s *State, users []*User) plan.Scene {
-	sc := plan.Scene{Layout: s.Conference.Layout}
+func scene(s *State, users []*User, v OwnView) plan.Scene {
+	sc := plan.Scene{Layout: cmp.Or(v.Layout, s.Conference.Layout)}
 	var slides []plan.Tile
-	first := s.Conference.Spotlight
-	if first == "" && s.Conference.Layout != plan.Grid {
+	first := cmp.Or(v.Spotlight, s.Conference.Spotlight)
+	if first == "" && sc.Layout != plan.Grid {
 		first = s.Floor.Active
 	}
 	for _, u := range foremost(users, first) {
@@ -191,7 +204,7 @@ func scene(s *State, users []*User) plan.Scene {
 			if e.shows(plan.Slides) {
 				slides = append(slides, tile(u, e, plan.Slides))
 			}
-			if e.watches() {
+			if e.watches() && u.View == v {
 				sc.Viewers = append(sc.Viewers, e.Leg)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	. "tutti/bridge" //nolint:revive // this is a test of it
 	"tutti/bridge/rfc4575"
+	"tutti/mixer/plan"
 )
 
 // told is what the XML says, for comparison with what the page is told.
@@ -26,22 +27,24 @@ type told struct {
 		Name  string `xml:"display-text"`
 		Roles []Role `xml:"roles>entry"`
 		Own   struct {
-			ID       string    `xml:"id,attr"`
-			Order    int       `xml:"order,attr"`
-			Number   string    `xml:"number,attr"`
-			Muted    bool      `xml:"muted,attr"`
-			MutedBy  Muter     `xml:"muted-by,attr"`
-			Hard     bool      `xml:"hard,attr"`
-			Asked    string    `xml:"asked,attr"`
-			Deaf     bool      `xml:"deaf,attr"`
-			Gain     string    `xml:"gain,attr"`
-			Waiting  bool      `xml:"waiting,attr"`
-			WaitsFor Wait      `xml:"waits-for,attr"`
-			Sidebar  SidebarID `xml:"sidebar,attr"`
-			Loud     bool      `xml:"loud,attr"`
-			VideoOff bool      `xml:"video-off,attr"`
-			Hand     string    `xml:"hand,attr"`
-			Speaking bool      `xml:"speaking,attr"`
+			ID        string      `xml:"id,attr"`
+			Order     int         `xml:"order,attr"`
+			Number    string      `xml:"number,attr"`
+			Muted     bool        `xml:"muted,attr"`
+			MutedBy   Muter       `xml:"muted-by,attr"`
+			Hard      bool        `xml:"hard,attr"`
+			Asked     string      `xml:"asked,attr"`
+			Deaf      bool        `xml:"deaf,attr"`
+			Gain      string      `xml:"gain,attr"`
+			Waiting   bool        `xml:"waiting,attr"`
+			WaitsFor  Wait        `xml:"waits-for,attr"`
+			Sidebar   SidebarID   `xml:"sidebar,attr"`
+			Loud      bool        `xml:"loud,attr"`
+			Layout    plan.Layout `xml:"view-layout,attr"`
+			Spotlight UserID      `xml:"view-spotlight,attr"`
+			VideoOff  bool        `xml:"video-off,attr"`
+			Hand      string      `xml:"hand,attr"`
+			Speaking  bool        `xml:"speaking,attr"`
 		} `xml:"user"`
 		Endpoints []struct {
 			Status Status        `xml:"status"`
@@ -123,6 +126,7 @@ func sameConference(t *testing.T, page *Document, x told) {
 		got := UserView{
 			Name: u.Name, Order: u.Own.Order, Roles: u.Roles, Number: u.Own.Number, Muted: u.Own.Muted, MutedBy: u.Own.MutedBy, Hard: u.Own.Hard, Asked: u.Own.Asked,
 			Deaf: u.Own.Deaf, Gain: float32(gain), Waiting: u.Own.Waiting, WaitsFor: u.Own.WaitsFor, Sidebar: u.Own.Sidebar, Loud: u.Own.Loud,
+			View:     ViewView{u.Own.Layout, u.Own.Spotlight},
 			Speaking: u.Own.Speaking, Hand: u.Own.Hand, Camera: !u.Own.VideoOff, Endpoints: endpoints,
 		}
 		if u.Own.ID != id || !reflect.DeepEqual(got, e) {

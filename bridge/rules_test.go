@@ -177,7 +177,7 @@ func TestActiveSpeaker(t *testing.T) {
 // tileOrder is the order of tiles.
 func tileOrder(s *State) []plan.LegID {
 	var legs []plan.LegID
-	for _, tile := range scene(s, s.Users()).Tiles {
+	for _, tile := range scene(s, s.Users(), OwnView{}).Tiles {
 		legs = append(legs, tile.Leg)
 	}
 	return legs
@@ -310,5 +310,25 @@ func TestNames(t *testing.T) {
 		if got := userPart(in); got != want {
 			t.Errorf("userPart(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+// Somebody's own view is theirs alone, and there are not too many.
+func TestOwnView(t *testing.T) {
+	h := gather(t, "ada", "bob", "eve")
+	for _, leg := range []plan.LegID{"ada", "bob", "eve"} {
+		h.happens(0, mediaChanged{leg, []Media{{ID: "1", Type: "video", Content: plan.MainContent, Status: SendRecv}}})
+	}
+	h.must(by("bob"), OwnView{plan.Single, "eve"})
+	h.refused(by("bob"), OwnView{"round", ""}, RuleInvalid)
+	h.refused(by("bob"), OwnView{"", "nobody"}, RuleAbsent)
+	scenes := Plan(&h.state).Scenes
+	if len(scenes) != 2 || len(scenes[0].Viewers) != 2 || scenes[0].Layout != plan.Grid ||
+		scenes[1].Layout != plan.Single || scenes[1].Tiles[0].Leg != "eve" || scenes[1].Viewers[0] != "bob" {
+		t.Fatalf("scenes %+v", scenes)
+	}
+	h.must(by("bob"), OwnView{})
+	if scenes := Plan(&h.state).Scenes; len(scenes) != 1 || len(scenes[0].Viewers) != 3 {
+		t.Errorf("scenes %+v", scenes)
 	}
 }

@@ -139,7 +139,7 @@ func (s *script) more(st *State, on bool) Command {
 	case 11:
 		return StopPlaying{}
 	}
-	return Lock{}
+	return OwnView{[]plan.Layout{"", plan.Single, "round"}[s.next(3)], s.user(st)}
 }
 
 // sidebar is a command about sidebars.
@@ -485,9 +485,14 @@ func checkPlan(t *testing.T, s *State, p *plan.Plan) {
 	if len(p.Rows) != rows {
 		t.Fatalf("%d rows for %d legs", len(p.Rows), rows)
 	}
+	seen := map[plan.LegID]bool{}
 	for _, sc := range p.Scenes {
 		for _, leg := range sc.Viewers {
 			me, _ := s.Owner(leg)
+			if layout := me.View.Layout; seen[leg] || sc.Layout != s.Conference.Layout && sc.Layout != layout || layout != "" && sc.Layout != layout {
+				t.Fatalf("%s sees %+v", me.ID, sc)
+			}
+			seen[leg] = true
 			for _, tile := range sc.Tiles {
 				if u, _ := s.Owner(tile.Leg); u.Waiting || me.Waiting || s.watched(u) != s.watched(me) {
 					t.Fatalf("%s sees %s", me.ID, u.ID)

@@ -85,11 +85,18 @@ type UserView struct {
 	Waiting   bool                    `json:"waiting" doc:"in the lobby"`
 	WaitsFor  Wait                    `json:"waitsFor" doc:"pin, admission or moderator; empty for who is in"`
 	Sidebar   SidebarID               `json:"sidebar" doc:"empty for the conference itself"`
+	View      ViewView                `json:"view" doc:"how they arranged their own picture"`
 	Loud      bool                    `json:"loud" doc:"is heard in all sidebars too"`
 	Speaking  bool                    `json:"speaking"`
 	Hand      string                  `json:"hand" doc:"when it was raised, empty while it is down"`
 	Camera    bool                    `json:"camera" doc:"false where it was switched off"`
 	Endpoints map[string]EndpointView `json:"endpoints" doc:"by leg id"`
+}
+
+// ViewView is what a Document says of the picture that somebody arranged for themself.
+type ViewView struct {
+	Layout    plan.Layout `json:"layout" doc:"empty: as the conference has it"`
+	Spotlight UserID      `json:"spotlight" doc:"empty: as the conference has it"`
 }
 
 // EndpointView is what a Document says of one device.
@@ -186,7 +193,7 @@ func viewUser(u *User, v Viewer) UserView {
 	}
 	return UserView{
 		Name: name, Order: u.Order, Roles: u.Roles(), Number: number, Muted: u.Muted, Speaking: u.Speaks(),
-		MutedBy: u.MutedBy, Hard: u.Hard, Asked: stamp(u.Asked), Deaf: u.Deaf, Gain: u.Gain, Waiting: u.Waiting, WaitsFor: u.WaitsFor, Sidebar: u.Sidebar, Loud: u.Loud,
+		MutedBy: u.MutedBy, Hard: u.Hard, Asked: stamp(u.Asked), Deaf: u.Deaf, Gain: u.Gain, Waiting: u.Waiting, WaitsFor: u.WaitsFor, Sidebar: u.Sidebar, Loud: u.Loud, View: ViewView(u.View),
 		Hand: stamp(u.Hand), Camera: !u.VideoOff, Endpoints: endpoints,
 	}
 }

@@ -52,6 +52,8 @@ func chairCommand(name string) (request, bool) {
 		return order(func(none) bridge.Command { return bridge.MuteAll{} }), true
 	case "ask-unmute":
 		return order(func(p whoParams) bridge.Command { return bridge.AskUnmute{User: p.Participant} }), true
+	case "view":
+		return order(func(p viewParams) bridge.Command { return bridge.OwnView(p) }), true
 	case "deafen":
 		return order(func(p switchParams) bridge.Command { return bridge.Deafen{User: p.Participant, On: p.On} }), true
 	case "gain":
@@ -145,6 +147,10 @@ type (
 		Participant bridge.UserID `json:"participant"`
 		Reason      string        `json:"reason"`
 		Ban         bool          `json:"ban"`
+	}
+	viewParams struct {
+		Layout    plan.Layout   `json:"layout"`
+		Spotlight bridge.UserID `json:"spotlight"`
 	}
 	gainParams struct {
 		Participant bridge.UserID `json:"participant"`

@@ -27,6 +27,7 @@ func user(s *bridge.State, u *bridge.User, v bridge.Viewer) *element {
 	e.add(own("user", "id", string(u.ID), "order", strconv.Itoa(u.Order), "number", v.Text(u, u.Number),
 		"muted", flag(u.Muted), "muted-by", string(u.MutedBy), "hard", flag(u.Hard), "asked", moment(u.Asked), "deaf", flag(u.Deaf), "gain", gain,
 		"waiting", flag(u.Waiting), "waits-for", string(u.WaitsFor), "sidebar", string(u.Sidebar), "loud", flag(u.Loud),
+		"view-layout", string(u.View.Layout), "view-spotlight", string(u.View.Spotlight),
 		"video-off", flag(u.VideoOff), "hand", moment(u.Hand), "speaking", flag(u.Speaks())))
 	return e
 }
