@@ -46,6 +46,18 @@ func (c *Conference) participant(o Order, before, after *State) slog.Attr {
 		id = command.User
 	case Grant:
 		id = command.User
+	case Revoke:
+		id = command.User
+	case Admit:
+		id = command.User
+	case Deny:
+		id = command.User
+	case AskUnmute:
+		id = command.User
+	case Deafen:
+		id = command.User
+	case Broadcast:
+		id = command.User
 	}
 	if id == "" {
 		id = o.By.User
@@ -85,7 +97,7 @@ func event(command Command) (string, []any) {
 	case Dial:
 		return "dialling", []any{"target", command.Target, "leg", command.Leg}
 	case Expel:
-		return "expelled", []any{"reason", command.Reason}
+		return choose(command.Ban, "banned", "expelled"), []any{"reason", command.Reason}
 	case Lock:
 		return choose(command.On, "locked", "unlocked"), nil
 	case SetLayout:
@@ -94,6 +106,30 @@ func event(command Command) (string, []any) {
 		return "spotlight changed", nil
 	case Grant:
 		return "role given", []any{"role", command.Role}
+	case Revoke:
+		return "role taken", []any{"role", command.Role}
+	case MuteAll:
+		return choose(command.On, "all muted", "all unmuted"), nil
+	case Admit:
+		return "let in", nil
+	case Deny:
+		return "turned away", []any{"reason", command.Reason}
+	case Unban:
+		return "ban lifted", []any{"name", command.Name}
+	case Configure:
+		return "settings changed", nil
+	case PlayFile:
+		return "playing", []any{"file", command.File}
+	case SidebarCreate:
+		return "sidebar created", []any{"sidebar", command.ID, "kind", command.Kind}
+	case SidebarMove:
+		return "moved", []any{"sidebar", command.Sidebar, "users", command.Users}
+	case SidebarMerge:
+		return "sidebar merged", []any{"sidebar", command.From, "into", command.Into}
+	case SidebarEnd:
+		return "sidebar ended", []any{"sidebar", command.Sidebar}
+	case Broadcast:
+		return choose(command.On, "heard in all sidebars", "no longer heard in all sidebars"), nil
 	}
 	return "", nil
 }
