@@ -72,7 +72,11 @@ func (m *Mixer) keepTime(next time.Time) time.Time {
 func (m *Mixer) step(now time.Time) {
 	m.now = now
 	m.takeOver()
+	read := time.Now()
 	for _, s := range m.streams {
+		if s.config.Source != nil {
+			s.config.Source.Poll(read)
+		}
 		s.listen()
 	}
 	m.audio.Step()

@@ -35,6 +35,7 @@ type Stream struct {
 	Receive []Payload    // what the far end may send; empty: it sends nothing (hold, or recvonly at its side)
 	Send    *Encoding    // what we send; nil: nothing (hold, or sendonly at its side)
 	Wire    Wire         // where RTP and RTCP of this stream go
+	Source  Source       // asked for what has come, before each tick reads; nil: what comes is pushed to the Inlet
 	// Feedback says which RTCP feedback the far end understands (RFC 4585, RFC 5104).
 	Feedback Feedback
 	// AudioLevel and MixerLevels are the negotiated header extension ids (RFC 8285) of RFC 6464 and RFC 6465; 0 is none.
@@ -84,6 +85,13 @@ type Wire interface {
 	WriteRTP(h *rtp.Header, payload []byte) error
 	// WriteRTCP sends one compound RTCP packet (RFC 3550 §6.1).
 	WriteRTCP(packet []byte) error
+}
+
+// Source is a stream whose packets wait in a socket until the mixer's clock asks for them.
+type Source interface {
+	// Poll hands what has come to the stream's Inlet. It never blocks, and takes a bounded number of packets. now is the
+	// wall clock's and the monotonic one's. Two mixers may call it at a time, while a leg moves from one to the other.
+	Poll(now time.Time)
 }
 
 // Packet is one packet as it came, decrypted.

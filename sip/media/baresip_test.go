@@ -241,6 +241,7 @@ func meet(t *testing.T, l *Leg) {
 		inlets[i] = heard[i]
 	}
 	l.Connect(inlets)
+	poll(t, streams)
 	for i := range streams {
 		if p := payload(t, expect(t, heard[i].rtp)); p == "" {
 			t.Errorf("%v: an empty packet", streams[i].Kind)

@@ -231,6 +231,9 @@ func (l *Leg) Streams() []mixer.Stream {
 	l.eachLocked(func(m *offer.Media, t *Transport) {
 		s := m.Stream()
 		s.Wire = t
+		if m.Kind == mixer.Audio {
+			s.Source = t
+		}
 		if s.Send != nil {
 			s.Send.SSRC = t.ssrc
 		}

@@ -74,7 +74,30 @@ func attach(t *testing.T, l *Leg) *end {
 		inlets = append(inlets, e.inlet)
 	}
 	l.Connect(inlets)
+	poll(t, s)
 	return e
+}
+
+// poll drains the streams every now and then, as a mixer does, until the test ends.
+func poll(t *testing.T, streams []mixer.Stream) {
+	end := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for tick := time.NewTicker(time.Millisecond); ; {
+			for _, s := range streams {
+				if s.Source != nil {
+					s.Source.Poll(time.Now())
+				}
+			}
+			select {
+			case <-tick.C:
+			case <-end:
+				tick.Stop()
+				return
+			}
+		}
+	})
+	t.Cleanup(func() { close(end); wg.Wait() })
 }
 
 func (e *end) say(t *testing.T, text string) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync"
 )
@@ -15,8 +14,9 @@ var ErrNoPorts = errors.New("no free RTP port")
 // Ports lends pairs of UDP ports, an even one for RTP and the odd one after it for RTCP (RFC 3550 §11), from a range.
 // Its methods may be called from any goroutine.
 type Ports struct {
-	first uint16 // even
-	pairs int
+	first   uint16 // even
+	pairs   int
+	batches sync.Pool // of *batch: what the sockets share
 
 	mu   sync.Mutex // guards the fields below
 	used []bool     // by pair
@@ -31,7 +31,10 @@ func NewPorts(first, last uint16) (*Ports, error) {
 	if first == 0 || pairs < 1 {
 		return nil, fmt.Errorf("media: ports %d–%d: want at least one even port and the odd one after it", first, last)
 	}
-	return &Ports{first: uint16(low), pairs: pairs, used: make([]bool, pairs), next: rand.IntN(pairs), free: pairs}, nil
+	return &Ports{
+		first: uint16(low), pairs: pairs, batches: sync.Pool{New: newBatch},
+		used: make([]bool, pairs), next: rand.IntN(pairs), free: pairs,
+	}, nil
 }
 
 // Free is the number of pairs that can be lent.
@@ -68,7 +71,7 @@ func (p *Ports) release(pair int) {
 const attempts = 64
 
 // open opens the sockets of a free pair at address. The release is to be called exactly once, after both were closed.
-func (p *Ports) open(address netip.Addr) (rtp, rtcp *net.UDPConn, release func(), err error) {
+func (p *Ports) open(address netip.Addr) (rtp, rtcp *udpSocket, release func(), err error) {
 	tried := map[int]bool{}
 	for range attempts {
 		i, ok := p.take(tried)
@@ -77,7 +80,7 @@ func (p *Ports) open(address netip.Addr) (rtp, rtcp *net.UDPConn, release func()
 		}
 		tried[i] = true
 		port := p.first + uint16(2*i)
-		rtp, rtcp, err = listenPair(address, port)
+		rtp, rtcp, err = p.listenPair(address, port)
 		if err == nil {
 			return rtp, rtcp, func() { p.release(i) }, nil
 		}
@@ -90,16 +93,12 @@ func (p *Ports) open(address netip.Addr) (rtp, rtcp *net.UDPConn, release func()
 	return nil, nil, nil, fmt.Errorf("media: ports %d–%d: %w", p.first, last, ErrNoPorts)
 }
 
-func listenPair(address netip.Addr, port uint16) (rtp, rtcp *net.UDPConn, err error) {
-	network := "udp4"
-	if address.Is6() {
-		network = "udp6"
-	}
-	rtp, err = net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(address, port)))
+func (p *Ports) listenPair(address netip.Addr, port uint16) (rtp, rtcp *udpSocket, err error) {
+	rtp, err = listen(netip.AddrPortFrom(address, port), &p.batches)
 	if err != nil {
 		return nil, nil, err
 	}
-	rtcp, err = net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(address, port+1)))
+	rtcp, err = listen(netip.AddrPortFrom(address, port+1), &p.batches)
 	if err != nil {
 		return nil, nil, errors.Join(err, rtp.Close())
 	}

@@ -1,8 +1,14 @@
 package media
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,22 +22,86 @@ type Socket interface {
 	Close() error
 }
 
-// udpSocket sends past Go's poller, which would park the mixer's clock when the send buffer is full.
+// udpSocket is a descriptor of its own: Go's poller does not know it, and would wake for every packet if it did. It is
+// drained without waiting; where somebody must wait for packets, park gives the poller a second descriptor of the same
+// socket.
+//
+// System calls are raw: all are non-blocking and short, so the scheduler need not be told of them.
 type udpSocket struct {
-	conn *net.UDPConn
-	fd   int // valid until Close; Transport sees to it that nothing is sent after
-	in4  unix.SockaddrInet4
-	in6  unix.SockaddrInet6
+	fd      int // −1 after Close
+	batches *sync.Pool
+	conn    *net.UDPConn // for Receive; nil before park
+
+	// Send owns the rest.
+	to     netip.AddrPort // of the last packet sent
+	name   sockaddr       // the same
+	length int            // of name
 }
 
-func newSocket(conn *net.UDPConn) (*udpSocket, error) {
-	s := &udpSocket{conn: conn}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, err
+// listen opens a socket at address, which may be any of its family.
+func listen(address netip.AddrPort, batches *sync.Pool) (*udpSocket, error) {
+	family := unix.AF_INET
+	if address.Addr().Is6() {
+		family = unix.AF_INET6
 	}
-	err = raw.Control(func(fd uintptr) { s.fd = int(fd) })
-	return s, err
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	if err := prepare(fd, address); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	return &udpSocket{fd: fd, batches: batches}, nil
+}
+
+func prepare(fd int, address netip.AddrPort) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		return os.NewSyscallError("setsockopt", err)
+	}
+	var name unix.Sockaddr
+	if address.Addr().Is4() {
+		name = &unix.SockaddrInet4{Port: int(address.Port()), Addr: address.Addr().As4()}
+	} else {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+		name = &unix.SockaddrInet6{Port: int(address.Port()), Addr: address.Addr().As16()}
+	}
+	if err := unix.Bind(fd, name); err != nil {
+		return os.NewSyscallError("bind", fmt.Errorf("%v: %w", address, err))
+	}
+	return nil
+}
+
+// port is what the kernel gave a socket.
+func (s *udpSocket) port() (uint16, error) {
+	name, err := unix.Getsockname(s.fd)
+	if err != nil {
+		return 0, err
+	}
+	switch name := name.(type) {
+	case *unix.SockaddrInet4:
+		return uint16(name.Port), nil
+	case *unix.SockaddrInet6:
+		return uint16(name.Port), nil
+	}
+	return 0, errors.New("media: a socket without a port")
+}
+
+// park lets Receive wait on Go's poller. To be called once, before it.
+func (s *udpSocket) park() error {
+	fd, err := unix.FcntlInt(uintptr(s.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	f := os.NewFile(uintptr(fd), "")
+	conn, err := net.FilePacketConn(f) // has a descriptor of its own
+	err = errors.Join(err, f.Close())
+	if err != nil {
+		return err
+	}
+	s.conn = conn.(*net.UDPConn)
+	return nil
 }
 
 func (s *udpSocket) Receive(p []byte) (int, netip.AddrPort, error) {
@@ -40,12 +110,37 @@ func (s *udpSocket) Receive(p []byte) (int, netip.AddrPort, error) {
 }
 
 func (s *udpSocket) Send(p []byte, to netip.AddrPort) error {
-	if to.Addr().Is4() {
-		s.in4.Port, s.in4.Addr = int(to.Port()), to.Addr().As4()
-		return unix.Sendto(s.fd, p, unix.MSG_DONTWAIT, &s.in4)
+	if len(p) == 0 {
+		return nil
 	}
-	s.in6.Port, s.in6.Addr = int(to.Port()), to.Addr().As16()
-	return unix.Sendto(s.fd, p, unix.MSG_DONTWAIT, &s.in6)
+	if to != s.to {
+		s.aim(to)
+	}
+	_, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)),
+		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&s.name)), uintptr(s.length))
+	return failure(e)
 }
 
-func (s *udpSocket) Close() error { return s.conn.Close() }
+// aim writes the address that Send is given as the kernel wants it.
+func (s *udpSocket) aim(to netip.AddrPort) {
+	s.to = to
+	s.length = s.name.set(to)
+}
+
+func failure(e syscall.Errno) error {
+	if e == 0 {
+		return nil
+	}
+	return e
+}
+
+// Close ends Receive.
+func (s *udpSocket) Close() error {
+	var err error
+	if s.conn != nil {
+		err = s.conn.Close()
+	}
+	fd := s.fd
+	s.fd = -1
+	return errors.Join(err, os.NewSyscallError("close", unix.Close(fd)))
+}

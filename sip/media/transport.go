@@ -2,6 +2,7 @@ package media
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -34,6 +35,7 @@ type Transport struct {
 	inlet   atomic.Pointer[mixer.Inlet]
 	in      receiver
 	out     sender
+	drained drained
 	readers sync.WaitGroup
 	closing sync.Once
 	counts  Counts
@@ -50,26 +52,31 @@ type Counts struct {
 	Unsent  atomic.Uint64 // packets of ours that the kernel did not take
 }
 
-// open opens a transport and starts its goroutines. It takes and delivers nothing before apply.
+// open opens a transport. It takes and delivers nothing before apply.
 func open(cfg *Config, bind netip.Addr, fail func(error)) (*Transport, error) {
-	rtpConn, rtcpConn, release, err := cfg.Ports.open(bind)
+	media, control, release, err := cfg.Ports.open(bind)
 	if err != nil {
 		return nil, err
 	}
-	a, err := newSocket(rtpConn)
-	if err == nil {
-		var b *udpSocket
-		if b, err = newSocket(rtcpConn); err == nil {
-			place := offer.Place{RTP: port(rtpConn), RTCP: port(rtcpConn)}
-			return newTransport(a, b, place, release, cfg, fail), nil
-		}
+	place, err := placeOf(media, control)
+	if err != nil {
+		err = errors.Join(err, media.Close(), control.Close())
+		release()
+		return nil, err
 	}
-	err = errors.Join(err, rtpConn.Close(), rtcpConn.Close())
-	release()
-	return nil, err
+	t := newTransport(media, control, place, release, cfg, fail)
+	t.drained.sockets = [2]*udpSocket{media, control}
+	return t, nil
 }
 
-func port(c *net.UDPConn) uint16 { return c.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
+func placeOf(media, control *udpSocket) (offer.Place, error) {
+	a, err := media.port()
+	if err != nil {
+		return offer.Place{}, err
+	}
+	b, err := control.port()
+	return offer.Place{RTP: a, RTCP: b}, err
+}
 
 func newTransport(rtpSocket, rtcpSocket Socket, place offer.Place, release func(), cfg *Config, fail func(error)) *Transport {
 	t := &Transport{
@@ -78,9 +85,13 @@ func newTransport(rtpSocket, rtcpSocket Socket, place offer.Place, release func(
 	}
 	t.in.keys = [2]*opener{{}, {}}
 	t.out.init()
+	return t
+}
+
+// readAll starts the goroutines that read.
+func (t *Transport) readAll() {
 	t.readers.Go(func() { t.read(t.rtp, false) })
 	t.readers.Go(func() { t.read(t.rtcp, true) })
-	return t
 }
 
 // connect hands what arrives from now on to inlet; nil drops it.
@@ -89,10 +100,13 @@ func (t *Transport) connect(inlet mixer.Inlet) {
 		t.inlet.Store(nil)
 		return
 	}
+	if t.inlet.Load() == nil {
+		t.start(time.Now())
+	}
 	t.inlet.Store(&inlet)
 }
 
-// Close ends the goroutines, closes the sockets and gives the ports back. Only the first call does something; it returns when all is done.
+// Close ends the goroutines if there are any, closes the sockets and gives the ports back. Only the first call does something; it returns when all is done.
 func (t *Transport) Close() {
 	t.closing.Do(func() {
 		t.connect(nil)
@@ -104,6 +118,7 @@ func (t *Transport) Close() {
 			a.stop() // says goodbye while it still can
 		}
 		t.out.close()
+		t.drained.abandon()
 		if err := errors.Join(t.rtp.Close(), t.rtcp.Close()); err != nil {
 			t.logger.Warn("closing media sockets", "error", err)
 		}
@@ -114,6 +129,11 @@ func (t *Transport) Close() {
 
 // apply puts what was agreed in force. peer stands in for an address that the far end gave by name.
 func (t *Transport) apply(m *offer.Media, peer netip.Addr) error {
+	if m.Kind == mixer.Video || m.Security.Kind == offer.DTLS {
+		if err := t.await(); err != nil {
+			return fmt.Errorf("media: sockets: %w", err)
+		}
+	}
 	old, err := t.applyHolding(m, peer)
 	for _, a := range old {
 		a.stop()

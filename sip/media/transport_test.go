@@ -61,6 +61,7 @@ func newBench(t *testing.T, m offer.Media) *bench {
 	b := &bench{rtp: newMemory(), rtcp: newMemory(), inlet: newInlet()}
 	cfg := &Config{Logger: slog.New(slog.DiscardHandler)}
 	b.Transport = newTransport(b.rtp, b.rtcp, offer.Place{RTP: 1, RTCP: 2}, func() { b.released++ }, cfg, func(error) {})
+	b.readAll()
 	t.Cleanup(b.Close)
 	b.mustApply(t, m)
 	b.connect(b.inlet)
