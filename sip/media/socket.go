@@ -88,8 +88,11 @@ func (s *udpSocket) port() (uint16, error) {
 	return 0, errors.New("media: a socket without a port")
 }
 
-// park lets Receive wait on Go's poller. To be called once, before it.
+// park lets Receive wait on Go's poller. To be called before it.
 func (s *udpSocket) park() error {
+	if s.conn != nil {
+		return nil
+	}
 	fd, err := unix.FcntlInt(uintptr(s.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("fcntl", err)

@@ -107,7 +107,7 @@ func echo() error {
 	}
 }
 
-// polled is how the bridge does it: sockets on Go's poller, sends past it.
+// polled is how Go programs do it: sockets on Go's poller; sends past it, which is cheaper.
 func polled(n int) error {
 	type leg struct {
 		fd   int
