@@ -168,7 +168,7 @@ func TestMemoryOfALeg(t *testing.T) {
 	m.run(talk, 0, 100)
 	during := heap()
 	t.Logf("%d octets a leg", (during-before)/legs)
-	if during > before+legs*120_000 {
+	if during > before+legs*30_000 {
 		t.Errorf("%d octets a leg", (during-before)/legs)
 	}
 	for i := range legs {

@@ -69,13 +69,14 @@ type Buffer struct {
 	rate int64      // RTP clock, Hz
 
 	slot    [slots]slot
-	started bool  // a packet has been taken since the last reset
-	any     bool  // a packet has been pushed since the last reset
-	next    int64 // sequence number to be taken next
-	newest  int64 // highest sequence number pushed
-	newTS   int64 // its timestamp
-	clock   int64 // timestamp of the next sound to be taken
-	frame   int64 // timestamp units of the last packet whose length is known
+	spare   [][]byte // memory of payloads; no slot has it
+	started bool     // a packet has been taken since the last reset
+	any     bool     // a packet has been pushed since the last reset
+	next    int64    // sequence number to be taken next
+	newest  int64    // highest sequence number pushed
+	newTS   int64    // its timestamp
+	clock   int64    // timestamp of the next sound to be taken
+	frame   int64    // timestamp units of the last packet whose length is known
 
 	leads  leads
 	excess int64 // timestamp units of delay that nobody needs; negative: of delay that is missing
@@ -104,7 +105,7 @@ func (b *Buffer) Reset(rate int) {
 func (b *Buffer) ResetLocked(rate int) {
 	b.rate = int64(max(rate, 1000))
 	for i := range b.slot {
-		b.slot[i].present = false
+		b.freeLocked(&b.slot[i])
 	}
 	b.started, b.any, b.excess = false, false, 0
 	b.frame = b.units(tick)
@@ -160,7 +161,7 @@ func (b *Buffer) Push(p *Packet) {
 		b.stats.Duplicate++
 		return
 	}
-	payload := append(s.Payload[:0], p.Payload...)
+	payload := append(b.memoryLocked(s), p.Payload...)
 	*s = slot{Packet: *p, seq: seq, ts: ts, present: true}
 	s.Payload = payload
 	b.leadLocked(p.Kind, ts)
@@ -169,6 +170,24 @@ func (b *Buffer) Push(p *Packet) {
 		if p.Kind != Event { // an event keeps the timestamp of its start
 			b.newTS = ts
 		}
+	}
+}
+
+// memoryLocked is what a payload is copied to: memory of packets that were taken, so that a buffer has as much as was ever
+// held at a time, and that is in the processor's cache.
+func (b *Buffer) memoryLocked(s *slot) []byte {
+	if n := len(b.spare); s.Payload == nil && n > 0 {
+		s.Payload, b.spare = b.spare[n-1], b.spare[:n-1]
+	}
+	return s.Payload[:0]
+}
+
+// freeLocked empties a slot.
+func (b *Buffer) freeLocked(s *slot) {
+	s.present = false
+	if s.Payload != nil {
+		b.spare = append(b.spare, s.Payload)
+		s.Payload = nil
 	}
 }
 
@@ -186,7 +205,7 @@ func index(seq int64) int { return int(seq & (slots - 1)) }
 func (b *Buffer) roomLocked(seq int64) {
 	for n := b.next; n <= min(seq-slots, b.newest); n++ {
 		if s := &b.slot[index(n)]; s.present && s.seq == n {
-			s.present = false
+			b.freeLocked(s)
 			b.stats.Overflow++
 		}
 	}

@@ -39,7 +39,7 @@ func (b *Buffer) take(t *taken) verdict {
 			continue
 		}
 		if s.Kind == Event {
-			s.present = false
+			b.freeLocked(s)
 			b.next++
 			t.Packet.Kind = Event
 			return pauseOf(t)
@@ -78,7 +78,7 @@ func (b *Buffer) presentLocked(s *slot, t *taken) verdict {
 	payload := t.Payload
 	t.Packet, t.ts = s.Packet, s.ts
 	t.Payload = payload
-	s.present = false
+	b.freeLocked(s)
 	b.next++
 	b.lossLocked(0)
 	return play
@@ -123,7 +123,7 @@ func (b *Buffer) trimLocked() {
 		}
 		b.lossLocked(s.seq - b.next)
 		b.stats.Overflow++
-		s.present = false
+		b.freeLocked(s)
 		b.next = s.seq + 1
 		trimmed = true
 		limit = min(limit, b.units(keptDelay))
