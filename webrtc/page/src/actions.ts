@@ -93,7 +93,7 @@ async function ask<T>(method: string, params: object = {}): Promise<T | null> {
 }
 
 /** Goes into a conference. */
-export function join(conference: string, as: string, resume = ""): void {
+export function join(conference: string, as: string, resume = "", pin = ""): void {
   if (call) return;
   name = as;
   remembered.set("name", as);
@@ -105,7 +105,7 @@ export function join(conference: string, as: string, resume = ""): void {
   if (location.pathname !== path) history.pushState(null, "", path + location.search);
   const mine = new Call(
     {
-      conference, name: as, resume, tracks: media.tracks(), cameraHeight: devices.cameraHeight,
+      conference, name: as, pin, resume, tracks: media.tracks(), cameraHeight: devices.cameraHeight,
       socket: () => new WebSocket(address, subprotocol),
     },
     {
@@ -186,6 +186,7 @@ function ended(e: Ending): void {
   const inside = state.place.value === "conference";
   if (!inside) {
     state.refusal.value = e.reason === "left" ? "" : e.text || "The bridge ended the connection.";
+    state.pinWanted.value = state.pinWanted.value || e.rule === "pin";
     state.place.value = "lobby";
     return;
   }
@@ -274,6 +275,16 @@ export function spotlight(participant: string): void {
 
 export function mute(participant: string, on: boolean): void {
   void ask(on ? "mute" : "unmute", { participant });
+}
+
+/** Lets somebody in from the lobby. */
+export function admit(participant: string): void {
+  void ask("admit", { participant });
+}
+
+/** Turns somebody away from the lobby. */
+export function deny(participant: string): void {
+  void ask("deny", { participant });
 }
 
 export function expel(participant: string): void {

@@ -8,6 +8,8 @@ import { Broken, Refusal, Signalling, type Socket } from "./signalling.ts";
 export interface Ending {
   reason: Hangup["reason"] | "left" | "refused" | "unreachable";
   text: string;
+  /** The rule that refused, for a refusal. */
+  rule?: string;
 }
 
 export interface CallListener {
@@ -23,6 +25,8 @@ export interface CallListener {
 export interface CallOptions {
   conference: string;
   name: string;
+  /** What lets the person in where the conference asks for a PIN, "" for none. */
+  pin: string;
   resume: string;
   tracks: Tracks;
   cameraHeight: number;
@@ -84,7 +88,7 @@ export class Call {
         if (this.#over) return;
         this.#drop();
         if (e instanceof Forgotten) continue;
-        if (e instanceof Refusal) return this.#end({ reason: "refused", text: e.message });
+        if (e instanceof Refusal) return this.#end({ reason: "refused", text: e.message, rule: e.rule });
         if (!this.#in && attempt + 1 >= firstTries) {
           return this.#end({ reason: "unreachable", text: e instanceof Error ? e.message : String(e) });
         }
@@ -135,6 +139,7 @@ export class Call {
     const admission = await signalling.request<Admission>("join", {
       conference: this.#o.conference,
       name: this.#o.name,
+      ...(this.#o.pin ? { pin: this.#o.pin } : {}),
       ...(this.#token ? { resume: this.#token } : {}),
     });
     const away = this.#brokeAt === null ? 0 : performance.now() - this.#brokeAt;

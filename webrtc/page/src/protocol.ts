@@ -3,7 +3,7 @@
 export const subprotocol = "tutti.1";
 
 export type Layout = "grid" | "speaker" | "single";
-export type Role = "moderator" | "participant" | "guest";
+export type Role = "moderator" | "presenter" | "participant" | "guest" | "listener";
 export type Kind = "sip" | "webrtc" | "local";
 export type Status =
   | "pending" | "dialing-out" | "dialing-in" | "alerting" | "on-hold" | "connected" | "disconnecting" | "disconnected";
@@ -33,6 +33,11 @@ export interface User {
   speaking: boolean;
   hand: string;
   camera: boolean;
+  /** In the lobby: hears and is heard by nobody until somebody lets them in. */
+  waiting: boolean;
+  waitsFor: string;
+  /** The sidebar they are in, "" for the conference itself. */
+  sidebar: string;
   endpoints: Record<string, Endpoint>;
 }
 
@@ -61,6 +66,7 @@ export interface Document {
   self: string;
   users: Record<string, User>;
   chat: Record<string, Line>;
+  sidebars: Record<string, { name: string }>;
 }
 
 /** An error as the bridge words it: the rule is for programs, the rest for people. */

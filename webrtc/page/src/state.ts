@@ -16,6 +16,7 @@ function addressed(): string {
 export const conference = signal(addressed());
 export const place = signal<"lobby" | "joining" | "conference" | "ended">("lobby");
 export const refusal = signal(""); // why joining did not work
+export const pinWanted = signal(false); // the conference asked for a PIN
 export const ending = signal<Ending | null>(null);
 
 export const doc = signal<Document | null>(null);

@@ -35,7 +35,7 @@ test("initials and colours are those of the picture", () => {
 
 function user(name: string, more: Partial<User> = {}, status: "connected" | "alerting" = "connected"): User {
   return {
-    name, order: 1, roles: ["participant"], number: "", muted: false, speaking: false, hand: "", camera: true,
+    name, order: 1, roles: ["participant"], number: "", muted: false, speaking: false, hand: "", camera: true, waiting: false, waitsFor: "", sidebar: "",
     endpoints: { leg: { kind: "webrtc", status, joined: "", method: "", reason: "", media: {} } }, ...more,
   };
 }

@@ -14,6 +14,7 @@ export function Lobby() {
   const fixed = state.conference.value !== "";
   const conference = useSignal(state.conference.value || suggestion(Math.random));
   const name = useSignal(remembered.get("name"));
+  const pin = useSignal("");
   const joining = state.place.value === "joining";
 
   const submit = (e: Event) => {
@@ -21,7 +22,7 @@ export function Lobby() {
     if (joining) return;
     const to = fixed ? state.conference.value : tidy(conference.value);
     if (!to) return;
-    actions.join(to, name.value.trim() || "Guest");
+    actions.join(to, name.value.trim() || "Guest", "", pin.value.trim());
   };
 
   return (
@@ -59,6 +60,15 @@ export function Lobby() {
               onInput={(e) => (name.value = e.currentTarget.value)}
             />
           </label>
+          {state.pinWanted.value && (
+            <label class="field" for="pin">
+              <span>PIN</span>
+              <input
+                id="pin" value={pin.value} maxLength={64} inputMode="numeric" autoComplete="one-time-code" required autoFocus
+                onInput={(e) => (pin.value = e.currentTarget.value)}
+              />
+            </label>
+          )}
           <Devices />
           {state.refusal.value && <p class="notice error" role="alert"><Icon name="info" size={18} /><span>{state.refusal.value}</span></p>}
           <button id="join" type="submit" class="primary" disabled={joining} aria-busy={joining}>

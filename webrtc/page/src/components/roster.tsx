@@ -55,6 +55,8 @@ function Entry({ person: p }: { person: state.Person }) {
           <b>{p.name}</b>
           {you && <span class="pill">you</span>}
           {p.roles.includes("moderator") && <span class="pill">moderator</span>}
+          {p.waiting && <span class="pill">in the lobby</span>}
+          {p.sidebar && <span class="pill">{state.doc.value?.sidebars[p.sidebar]?.name || "sidebar"}</span>}
         </p>
         <p class="person-detail">
           <Icon name={kind.icon} size={14} />
@@ -109,6 +111,11 @@ function actsFor(p: state.Person, you: boolean, here: boolean): Act[] {
   const r = state.rights.value;
   const out: Act[] = [];
   const shown = state.doc.value?.conference.spotlight === p.id;
+  if (!you && p.waiting && r.chair) {
+    out.push({ icon: "check", label: "Let in", do: () => actions.admit(p.id) });
+    out.push({ icon: "leave", label: "Turn away", danger: true, do: () => actions.deny(p.id) });
+    return out;
+  }
   if (here && !you && !p.muted && r.mute) out.push({ icon: "microphoneOff", label: "Mute", do: () => actions.mute(p.id, true) });
   if (here && !you && p.muted && r.chair) out.push({ icon: "microphone", label: "Let be heard", do: () => actions.mute(p.id, false) });
   if (here && r.spotlight) {

@@ -17,6 +17,7 @@ export function Stage() {
         )}
       </div>
       <Sound />
+      <Waiting />
       <Trouble />
     </section>
   );
@@ -51,6 +52,18 @@ function Sound() {
       )}
     </>
   );
+}
+
+/** What keeps the person from the others: the lobby, or the sidebar that they are in. */
+function Waiting() {
+  const me = state.self.value;
+  if (me?.waiting) {
+    const text = me.waitsFor === "moderator" ? "The conference begins when a moderator comes." : "You are in the lobby. Somebody will let you in.";
+    return <p id="waiting" class="trouble" role="status"><span class="spinner" aria-hidden="true" />{text}</p>;
+  }
+  const aside = me?.sidebar ? state.doc.value?.sidebars[me.sidebar] : undefined;
+  if (!aside) return null;
+  return <p id="aside" class="trouble" role="status"><Icon name="people" size={18} />You are in the sidebar {aside.name}: only its members hear you.</p>;
 }
 
 /** How the connection fares, when it does not. */
