@@ -32,25 +32,25 @@ type Config struct {
 	Mixer       mixer.Config   // Name, Events and Logger are set per conference
 }
 
-// Definition is a conference known beforehand.
+// Definition is a conference known beforehand. Its JSON is what the API takes and the store keeps; the PINs are not of it.
 type Definition struct {
-	Name     string
-	Title    string
-	Layout   plan.Layout
-	Subject  string
-	FreeText string
-	Keywords []string
-	ConfURIs []URI
-	Services []URI
-	MaxUsers int // 0 is any number
+	Name     string      `json:"name" minLength:"1" maxLength:"64" doc:"what is dialled, and the page's path" example:"8001"`
+	Title    string      `json:"title,omitempty" maxLength:"256"`
+	Layout   plan.Layout `json:"layout,omitempty" enum:"grid,speaker,single"`
+	Subject  string      `json:"subject,omitempty" maxLength:"256"`
+	FreeText string      `json:"freeText,omitempty" maxLength:"1024"`
+	Keywords []string    `json:"keywords,omitempty" nullable:"false" maxItems:"32"`
+	ConfURIs []URI       `json:"confURIs,omitempty" nullable:"false" maxItems:"16" doc:"further addresses of the conference"`
+	Services []URI       `json:"services,omitempty" nullable:"false" maxItems:"16" doc:"addresses of its web page, recording, streaming"`
+	MaxUsers int         `json:"maxUsers,omitempty" minimum:"0" maximum:"100000" doc:"0 is any number"`
 
-	PIN              string // that everybody needs; "" for none
-	ModeratorPIN     string // that makes its bearer a moderator; "" for none
-	Lobby            bool   // who comes waits to be admitted
-	WaitForModerator bool
-	MuteOnEntry      bool
-	EndWithModerator bool
-	EndsAt           time.Time // zero is never
+	PIN              string    `json:"-"` // that everybody needs, or its HashPIN; "" for none
+	ModeratorPIN     string    `json:"-"` // that makes its bearer a moderator, or its HashPIN; "" for none
+	Lobby            bool      `json:"lobby,omitempty" doc:"who comes waits to be admitted"`
+	WaitForModerator bool      `json:"waitForModerator,omitempty" doc:"nobody hears anybody before a moderator has come"`
+	MuteOnEntry      bool      `json:"muteOnEntry,omitempty"`
+	EndWithModerator bool      `json:"endWithModerator,omitempty" doc:"it ends when its last moderator leaves"`
+	EndsAt           time.Time `json:"endsAt,omitzero" required:"false" doc:"when it ends for everybody; absent is never"`
 }
 
 // Policy limits what strangers can start. A limit of 0 is none.
@@ -76,6 +76,7 @@ type Bridge struct {
 	closing     bool
 	conferences map[string]*Conference // that live
 	running     map[*Conference]bool   // and those whose legs still hang up
+	defined     map[string]Definition  // known beforehand
 	legs        ledger
 	guesses     guesses
 	tokens      map[string]*Leg
@@ -91,8 +92,12 @@ func New(cfg Config) *Bridge {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	defined := make(map[string]Definition, len(cfg.Conferences))
+	for _, d := range cfg.Conferences {
+		defined[d.Name] = d
+	}
 	return &Bridge{
-		cfg: cfg, log: log, base: base, stop: stop,
+		cfg: cfg, defined: defined, log: log, base: base, stop: stop,
 		conferences: map[string]*Conference{}, running: map[*Conference]bool{}, tokens: map[string]*Leg{},
 		legs: newLedger(), guesses: guesses{}, setups: map[SetupOf]Setup{},
 	}
@@ -184,12 +189,11 @@ func (b *Bridge) admitLocked(name string, strangers bool) (*Conference, error) {
 	return nil, nil
 }
 
+// definition is what is known of a conference; false is nothing but its name. Bridge.mu is held.
 func (b *Bridge) definition(name string) (Definition, bool) {
-	i := slices.IndexFunc(b.cfg.Conferences, func(d Definition) bool { return d.Name == name })
-	if i < 0 {
-		return Definition{Name: name}, false
-	}
-	return b.cfg.Conferences[i], true
+	d, known := b.defined[name]
+	d.Name = name
+	return d, known
 }
 
 // openLocked is the conference of this name, made if need be. The first order of a new one must follow at once: a conference

@@ -91,9 +91,9 @@ func (b *Bridge) verdictLocked(d Definition, r JoinRequest, now time.Time) (admi
 		return admission{}, refuseLockedOut(wait)
 	}
 	switch {
-	case d.ModeratorPIN != "" && same(r.PIN, d.ModeratorPIN):
+	case d.ModeratorPIN != "" && pinIs(r.PIN, d.ModeratorPIN):
 		return admission{role: Moderator, pass: true}, nil
-	case d.PIN != "" && same(r.PIN, d.PIN):
+	case d.PIN != "" && pinIs(r.PIN, d.PIN):
 		return admission{}, nil
 	case r.PIN != "":
 		b.guesses.wrong(r.Source, now)

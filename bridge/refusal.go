@@ -59,13 +59,21 @@ func (r *Refusal) Title() string {
 		return "Sidebar not open"
 	case RuleTransfer:
 		return "Not transferred"
+	case RuleReadOnly:
+		return "Read-only"
+	case RuleStale:
+		return "Changed meanwhile"
+	case RuleTaken:
+		return "Name is taken"
+	case RuleStore:
+		return "Not stored"
 	}
 	return "Refused"
 }
 
 // The rules.
 const (
-	RuleUnknown   = "unknown"    // no conference of this name, and none may be made
+	RuleUnknown   = "unknown"    // no conference or definition of this name, and none may be made
 	RuleName      = "name"       // no conference can have this name
 	RuleFull      = "full"       // the conference has all the participants that it may have
 	RuleLimit     = "limit"      // of conferences, legs, pending calls
@@ -85,6 +93,10 @@ const (
 	RuleMuted     = "muted"      // a moderator muted them so that they cannot undo it
 	RuleSidebar   = "sidebar"    // no such sidebar, or not one for them
 	RuleTransfer  = "transfer"   // the other conference does not take them
+	RuleReadOnly  = "read-only"  // the definition stands in the configuration
+	RuleStale     = "stale"      // the definition was changed meanwhile
+	RuleTaken     = "taken"      // there is a definition of this name
+	RuleStore     = "store"      // what should be kept cannot be written
 )
 
 // refused is the Refusal in err, or nil.

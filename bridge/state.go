@@ -62,9 +62,9 @@ type Description struct {
 
 // URI is an address with what it is for (RFC 4575 uri-type).
 type URI struct {
-	URI         string
-	DisplayText string
-	Purpose     string // "participation", "streaming", "event", "recording", "web-page" (RFC 4575 §5.3.1, §5.3.2)
+	URI         string `json:"uri" maxLength:"256"`
+	DisplayText string `json:"displayText,omitempty" maxLength:"256"`
+	Purpose     string `json:"purpose,omitempty" maxLength:"64"` // "participation", "streaming", "event", "recording", "web-page" (RFC 4575 §5.3.1, §5.3.2)
 }
 
 // Recording says whether the conference is recorded.

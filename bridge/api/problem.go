@@ -48,11 +48,13 @@ func statusOf(rule string) int {
 		return http.StatusNotFound
 	case bridge.RuleName, bridge.RuleInvalid:
 		return http.StatusUnprocessableEntity
+	case bridge.RuleStale:
+		return http.StatusPreconditionFailed
 	case bridge.RuleRole, bridge.RuleOutbound, bridge.RulePIN, bridge.RuleBanned, bridge.RuleMuted, bridge.RuleLobby:
 		return http.StatusForbidden
 	case bridge.RuleLimit, bridge.RuleLockedOut:
 		return http.StatusTooManyRequests
-	case bridge.RuleBusy, bridge.RuleShutdown:
+	case bridge.RuleBusy, bridge.RuleShutdown, bridge.RuleStore:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusConflict // full, locked, ended, ambiguous
