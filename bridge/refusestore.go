@@ -32,3 +32,8 @@ func RefuseInvalid(format string, args ...any) *Refusal { return refuseInvalid(f
 
 // RefuseTooMany is about a limit of the bridge.
 func RefuseTooMany(what string, limit int) *Refusal { return refuseLimit(what, limit) }
+
+// RefuseUnscheduled is about an invitation to a conference that meets at no known time.
+func RefuseUnscheduled(name string) *Refusal {
+	return refuse(RuleUnknown, "%q has no schedule, so nobody can be invited", name)
+}

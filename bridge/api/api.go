@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"tutti/bridge"
+	"tutti/bridge/store"
 )
 
 // Root is where the API lies.
@@ -21,7 +22,7 @@ const Root = "/api/v1"
 const maxBody = 16 << 10 // bytes of a request
 
 // New is the handler of everything under Root.
-func New(b *bridge.Bridge, auth Auth) http.Handler {
+func New(b *bridge.Bridge, auth Auth, options ...Option) http.Handler {
 	mux := http.NewServeMux()
 	config := huma.DefaultConfig("tutti", "1")
 	config.Info.Description = "Conferences of this bridge, who is in them, and what happens there."
@@ -33,11 +34,18 @@ func New(b *bridge.Bridge, auth Auth) http.Handler {
 	config.Security = []map[string][]string{{"token": {}}}
 	h := humago.New(mux, config)
 	a := &api{bridge: b}
+	for _, option := range options {
+		option(a)
+	}
+	if a.catalogue == nil {
+		a.catalogue = store.NewCatalogue(store.Config{Bridge: b})
+	}
 	a.conferences(h)
 	a.participants(h)
 	a.commands(h)
 	a.sidebars(h)
 	a.events(h)
+	a.definitions(h)
 
 	document, err := json.MarshalIndent(h.OpenAPI(), "", "  ")
 	if err != nil {
@@ -53,7 +61,10 @@ func New(b *bridge.Bridge, auth Auth) http.Handler {
 }
 
 // api holds the handlers.
-type api struct{ bridge *bridge.Bridge }
+type api struct {
+	bridge    *bridge.Bridge
+	catalogue *store.Catalogue
+}
 
 // operation describes one method of one path.
 func operation(id, method, path, summary string) huma.Operation {
