@@ -285,18 +285,19 @@ func (j *JetStream) explain(err error) error {
 	return fmt.Errorf("store: %w", err)
 }
 
-// serverLog is the log of the NATS server in the words of ours.
+// serverLog is the log of the NATS server at levels of ours. Its warnings after a crash are about what it mends; whether
+// something is lost, compare says.
 type serverLog struct{ log *slog.Logger }
 
 func (l serverLog) Noticef(format string, v ...any) {
 	l.log.Debug("store: " + fmt.Sprintf(format, v...))
 }
-func (l serverLog) Warnf(format string, v ...any) { l.log.Warn("store: " + fmt.Sprintf(format, v...)) }
+func (l serverLog) Warnf(format string, v ...any) { l.log.Debug("store: " + fmt.Sprintf(format, v...)) }
 func (l serverLog) Errorf(format string, v ...any) {
-	l.log.Error("store: " + fmt.Sprintf(format, v...))
+	l.log.Warn("store: " + fmt.Sprintf(format, v...))
 }
 func (l serverLog) Fatalf(format string, v ...any) {
-	l.log.Error("store: " + fmt.Sprintf(format, v...))
+	l.log.Warn("store: " + fmt.Sprintf(format, v...))
 }
 func (l serverLog) Debugf(string, ...any) {}
 func (l serverLog) Tracef(string, ...any) {}

@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) conference() *cobra.Command {
-	cmd := &cobra.Command{Use: "conference", Aliases: []string{"conferences"}, Short: "List, show, watch, steer and end conferences"}
+	cmd := &cobra.Command{Use: "conference", Aliases: []string{"conferences"}, Short: "List, show, watch, steer, end and define conferences"}
 	cmd.AddCommand(
 		a.conferenceList(), a.conferenceShow(), a.conferenceWatch(),
 		a.whole("lock", "Keep newcomers out", http.MethodPost, "/lock", "Nobody else gets into %s."),
@@ -26,6 +26,7 @@ func (a *app) conference() *cobra.Command {
 		a.whole("end", "End a conference for everybody", http.MethodDelete, "", "%s has ended."),
 		a.conferenceLayout(), a.conferenceSpotlight(), a.conferenceChat(), a.conferenceSet(),
 	)
+	cmd.AddCommand(a.definitions()...)
 	return cmd
 }
 

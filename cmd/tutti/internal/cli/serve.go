@@ -25,7 +25,7 @@ be given as an environment variable: sip.domain is TUTTI_SIP_DOMAIN. tutti confi
 				return err
 			}
 			return server.Run(cmd.Context(), server.Options{
-				Config: c, Version: a.version, Demo: demo, Out: cmd.OutOrStdout(), Logger: server.NewLogger(cmd.ErrOrStderr(), c.Log),
+				Config: c, File: file, Version: a.version, Demo: demo, Out: cmd.OutOrStdout(), Logger: server.NewLogger(cmd.ErrOrStderr(), c.Log),
 			})
 		},
 	}
@@ -38,7 +38,7 @@ be given as an environment variable: sip.domain is TUTTI_SIP_DOMAIN. tutti confi
 	flags.String("media-address", "", "address that others are told to send media to (media.address)")
 	flags.String("rtp-ports", "", "UDP ports for phones (media.rtp_ports)")
 	flags.Int("webrtc-port", 0, "port for all browsers (media.webrtc_port)")
-	flags.String("state-directory", "", "where certificates are kept (state.directory)")
+	flags.String("state-directory", "", "where certificates and definitions are kept (state.directory)")
 	flags.String("control-socket", "", "unix socket of the command line (control.socket)")
 	flags.String("log-level", "", "debug, info, warn or error (log.level)")
 	flags.String("log-format", "", "text or json (log.format)")

@@ -76,9 +76,14 @@ func (p *Problem) Error() string {
 
 // Do sends body (nil for none) as JSON and decodes the answer into result (nil: not wanted). path starts behind /api/v1.
 func (c *Client) Do(ctx context.Context, method, path string, body, result any) error {
+	return c.DoIfMatch(ctx, method, path, "", body, result)
+}
+
+// DoIfMatch is Do for what still has the ETag match; "" is whatever there is.
+func (c *Client) DoIfMatch(ctx context.Context, method, path, match string, body, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	response, err := c.send(ctx, method, path, body)
+	response, err := c.send(ctx, method, path, match, body)
 	if err != nil {
 		return err
 	}
@@ -99,7 +104,7 @@ const maxText = 32 << 20
 func (c *Client) Text(ctx context.Context, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	response, err := c.send(ctx, http.MethodGet, path, nil)
+	response, err := c.send(ctx, http.MethodGet, path, "", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +116,7 @@ func (c *Client) Text(ctx context.Context, path string) ([]byte, error) {
 	return text, nil
 }
 
-func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, method, path, match string, body any) (*http.Response, error) {
 	var reader io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -126,6 +131,9 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if match != "" {
+		request.Header.Set("If-Match", match)
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
@@ -164,7 +172,7 @@ func problem(r *http.Response) error {
 // Events calls visit with the name and the data of each server-sent event until ctx ends, the bridge ends the stream
 // (nil), or visit fails.
 func (c *Client) Events(ctx context.Context, path string, visit func(event string, data []byte) error) error {
-	response, err := c.send(ctx, http.MethodGet, path, nil)
+	response, err := c.send(ctx, http.MethodGet, path, "", nil)
 	if err != nil {
 		return err
 	}

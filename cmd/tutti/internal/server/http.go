@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -144,7 +145,7 @@ func (l *listeners) serve(ctx context.Context, h handlers) error {
 
 func (s *server) handlers() handlers {
 	mux := http.NewServeMux()
-	operators := api.New(s.bridge, api.Tokens(s.tokens()...))
+	operators := api.New(s.bridge, api.Tokens(s.tokens()...), api.Definitions(s.known))
 	mux.Handle("/ws", s.browsers.Handler())
 	mux.Handle("/sip", s.agent.WebSocket())
 	mux.Handle("/api/", operators)
@@ -153,7 +154,7 @@ func (s *server) handlers() handlers {
 	mux.Handle("/", page.Handler(s.Config.HTTP.TLS.Listen))
 
 	control := http.NewServeMux()
-	control.Handle("/api/", api.New(s.bridge, api.Trust("operator")))
+	control.Handle("/api/", api.New(s.bridge, api.Trust("operator"), api.Definitions(s.known)))
 	control.HandleFunc("GET /healthz", s.health)
 	control.Handle("GET /metrics", s.metrics())
 	return handlers{public: mux, control: control}
@@ -183,9 +184,19 @@ func (s *server) tokens() []string {
 	return out
 }
 
+// health says ok, or degraded and why: calls and conferences go on, but something that an operator may want does not.
 func (s *server) health(w http.ResponseWriter, _ *http.Request) {
+	status := struct {
+		Status  string `json:"status"`
+		Reason  string `json:"reason,omitempty"`
+		Version string `json:"version"`
+		Uptime  int    `json:"uptime_seconds"`
+	}{"ok", "", s.Version, int(time.Since(s.started).Seconds())}
+	if err := s.known.Trouble(); err != nil {
+		status.Status, status.Reason = "degraded", "definitions cannot be changed: "+err.Error()
+	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, "{\"status\":\"ok\",\"version\":%q,\"uptime_seconds\":%d}\n", s.Version, int(time.Since(s.started).Seconds()))
+	_ = json.NewEncoder(w).Encode(status)
 }
 
 // addresses is where the doors are, as a person would type it.

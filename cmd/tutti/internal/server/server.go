@@ -18,6 +18,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"tutti/bridge"
+	"tutti/bridge/store"
 	"tutti/cmd/tutti/internal/config"
 	"tutti/codec"
 	"tutti/codec/g711"
@@ -37,6 +38,7 @@ const grace = 5 * time.Second
 // Options are what serve was told.
 type Options struct {
 	Config  config.Config
+	File    string // that Config was read from; "" for none
 	Version string
 	Demo    bool      // with built-in participants
 	Out     io.Writer // of the banner
@@ -49,6 +51,8 @@ type server struct {
 	audio    []codec.Audio
 	video    []codec.Video
 	bridge   *bridge.Bridge
+	store    *store.JetStream
+	known    *store.Catalogue // the conferences that are defined
 	agent    *sip.UserAgent
 	browsers *webrtc.Endpoint
 	started  time.Time
@@ -63,6 +67,8 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.compose(); err != nil {
 		return err
 	}
+	s.openStore(ctx)
+	defer s.store.Close()
 	listeners, err := s.listen()
 	if err != nil {
 		return err
