@@ -270,11 +270,11 @@ func TestNewPeerConnectionTakesThePlace(t *testing.T) {
 	if err := p.pc.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "no peer", func() bool { return e.Stats().Peers == 0 })
 	p.connect()
 	p.microphone()
 	p.offer(nil)
 	now := p.joined()
+	eventually(t, "one peer", func() bool { return e.Stats().Peers == 1 })
 	if now.Participant != who.Participant || now.Leg == who.Leg {
 		t.Errorf("with the second PeerConnection %+v, with the first %+v", now, who)
 	}
