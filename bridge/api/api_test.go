@@ -158,6 +158,13 @@ func TestOperatorSteersAConference(t *testing.T) {
 	for _, step := range steps {
 		status, v := ask(t, s, step.method, step.path, step.body)
 		text, _ := json.Marshal(v)
+		for range 200 { // a call rings a moment after it was asked for
+			if step.method != "GET" || strings.Contains(string(text), step.contains) {
+				break
+			}
+			status, v = ask(t, s, step.method, step.path, step.body)
+			text, _ = json.Marshal(v)
+		}
 		if status != step.status || !strings.Contains(string(text), step.contains) {
 			t.Errorf("%s %s %.60s = %d %.600s\nwant %d with %s", step.method, step.path, step.body, status, text, step.status, step.contains)
 		}
