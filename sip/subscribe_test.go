@@ -204,7 +204,7 @@ func TestParticipantsAreKnown(t *testing.T) {
 		sub := w.phone("192.0.2.7:5070")
 		sub.callID, sub.tag = "another", "another"
 		sub.subscribes()
-		w.titled("8001", "one") // for another watcher
+		w.titled("8001", "one")            // for another watcher
 		other := w.phone("192.0.2.8:5060") // the same name from elsewhere
 		other.callID, other.tag = "third", "third"
 		other.request("SUBSCRIBE", "", "Event: conference")

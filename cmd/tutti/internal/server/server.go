@@ -189,13 +189,15 @@ func (s *server) bridgeConfig() bridge.Config {
 // authority is what stands behind the @ of our URIs: the domain, and the port of the first SIP address where it is not the
 // usual one.
 func (s *server) authority() string {
-	for _, listen := range s.Config.SIP.Listen {
-		if u, err := url.Parse(listen); err == nil && s.Config.SIP.Domain == "" && u.Port() != "5060" && u.Port() != "0" {
-			return net.JoinHostPort(s.domain(), u.Port())
-		}
-		break
+	listen := s.Config.SIP.Listen
+	if s.Config.SIP.Domain != "" || len(listen) == 0 {
+		return netHost(s.domain())
 	}
-	return netHost(s.domain())
+	u, err := url.Parse(listen[0])
+	if err != nil || u.Port() == "5060" || u.Port() == "0" {
+		return netHost(s.domain())
+	}
+	return net.JoinHostPort(s.domain(), u.Port())
 }
 
 // domain is the host by which we are known.
