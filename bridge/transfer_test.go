@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -36,6 +37,12 @@ func (w *tape) len() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.packets)
+}
+
+func (w *tape) all() ([]rtp.Header, [][]byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.packets), slices.Clone(w.control)
 }
 
 // A transfer takes the far end along without its noticing: sequence numbers and timestamps go on, no BYE is sent.
@@ -83,14 +90,15 @@ func TestTransfer(t *testing.T) {
 		if wire.len() < before+40 {
 			t.Errorf("%d packets after the transfer", wire.len()-before)
 		}
-		for i := 1; i < len(wire.packets); i++ {
-			last, p := wire.packets[i-1], wire.packets[i]
+		packets, control := wire.all()
+		for i := 1; i < len(packets); i++ {
+			last, p := packets[i-1], packets[i]
 			step := p.Timestamp - last.Timestamp
 			if p.SequenceNumber != last.SequenceNumber+1 || step == 0 || step > 8000 || p.SSRC != last.SSRC {
 				t.Fatalf("packet %d: %d %d after %d %d", i, p.SequenceNumber, p.Timestamp, last.SequenceNumber, last.Timestamp)
 			}
 		}
-		for _, p := range wire.control {
+		for _, p := range control {
 			if hasBye(p) {
 				t.Errorf("a BYE was sent: %x", p)
 			}

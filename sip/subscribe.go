@@ -149,6 +149,8 @@ func (s *solo) request(r *transport.Request) {
 	switch {
 	case r.Tx == nil:
 	case s.sub.Post(func() { s.handle(r) }):
+	case s.sub.Over():
+		s.ua.reply(r, 481, "Subscription Does Not Exist")
 	default:
 		s.ua.reply(r, 503, "Service Unavailable", "Retry-After", "1")
 	}

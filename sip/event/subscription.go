@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -54,6 +55,9 @@ type Subscription struct {
 	said         bool      // the last NOTIFY is under way
 	failures     int       // NOTIFYs refused in a row
 	over         bool
+
+	mu     sync.Mutex // guards closed, and that nothing is posted after it
+	closed bool       // nothing more is called
 }
 
 type answer struct {
@@ -79,8 +83,7 @@ func newSubscription(n *Notifier, o Opening) *Subscription {
 // Start lets the subscription begin: the full state goes out at once. To be called once, after the 200.
 func (s *Subscription) Start() {
 	if !s.notifier.begin(s) {
-		s.Drop()
-		s.Way.Close()
+		s.finish()
 	}
 }
 
@@ -90,12 +93,21 @@ func (s *Subscription) Drop() {
 	s.notifier.forget(s)
 }
 
+// Over says that the subscription takes nothing more.
+func (s *Subscription) Over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
 // Done is closed when the subscription is over.
 func (s *Subscription) Done() <-chan struct{} { return s.ctx.Done() }
 
 // Post has f called by the subscription's goroutine, unless too much waits for it. It never blocks.
 func (s *Subscription) Post(f func()) bool {
-	if s.ctx.Err() != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		return false
 	}
 	select {
@@ -136,9 +148,22 @@ func (s *Subscription) run() {
 	}
 }
 
+// finish ends the subscription. What was posted before is still called, so that no request goes unanswered.
 func (s *Subscription) finish() {
 	s.Drop()
-	s.Way.Close()
+	s.over = true
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	for {
+		select {
+		case f := <-s.box:
+			f()
+		default:
+			s.Way.Close()
+			return
+		}
+	}
 }
 
 // follow is the goroutine that waits for news.
@@ -170,7 +195,7 @@ func (s *Subscription) Renew(d time.Duration) bool {
 }
 
 // Ending says that the last NOTIFY is on its way. To be called by the subscription's goroutine.
-func (s *Subscription) Ending() bool { return s.last != "" }
+func (s *Subscription) Ending() bool { return s.over || s.last != "" }
 
 // terminate sends a last NOTIFY.
 func (s *Subscription) terminate(reason string) {
