@@ -85,6 +85,9 @@ func valid(t *testing.T, documents map[string]bool) {
 	t.Helper()
 	xmllint, err := exec.LookPath("xmllint")
 	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no xmllint; make peers installs it")
+		}
 		t.Skip("no xmllint")
 	}
 	dir := t.TempDir()

@@ -71,8 +71,9 @@ func (s *server) sipAddresses() []string {
 				if s.Config.SIP.Domain != "" {
 					text = s.Config.SIP.Domain
 				}
+				text = netHost(text)
 				if bound.Port() != 5060 {
-					text = netHost(text) + ":" + strconv.Itoa(int(bound.Port()))
+					text += ":" + strconv.Itoa(int(bound.Port()))
 				}
 				if !seen[text] {
 					seen[text] = true
